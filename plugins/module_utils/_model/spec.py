@@ -1,0 +1,175 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The validated cluster: what every layer reads, and the only place that decides.
+
+Addresses and networks are canonical text (``10.77.0.11``, ``10.244.0.0/16``), so that the whole turns into JSON and
+back without loss. Whoever needs to compute with them uses ``_model.addresses``.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict, dataclass, field
+
+EngineName = t.Literal["kubeadm", "k3s"]
+EngineSource = t.Literal["release", "airgap", "bundle"]
+CniName = t.Literal["flannel", "none"]
+FlannelBackend = t.Literal["vxlan", "host-gw"]
+LoadBalancerName = t.Literal["metallb", "none"]
+LoadBalancerMode = t.Literal["l2"]
+RoleName = t.Literal["server", "agent"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine of the cluster."""
+
+    #: name in the inventory
+    name: str
+    #: name of the Node object; an RFC 1123 name, unique in the cluster
+    node_name: str
+    role: RoleName
+    #: the node's own address, where the other machines reach it
+    address: str
+    labels: dict[str, str] = field(default_factory=dict)
+    #: ``key=value:Effect``
+    taints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Engine:
+    name: EngineName
+    #: without a leading v: ``1.34.2``
+    version: str
+    source: EngineSource
+    #: folder on the controller; for source ``bundle``
+    bundle_dir: str
+    #: entries of the user for KubeletConfiguration, laid over ours
+    kubelet_config: dict[str, t.Any] = field(default_factory=dict)
+    #: entries of the user for KubeProxyConfiguration, laid over ours
+    kube_proxy_config: dict[str, t.Any] = field(default_factory=dict)
+    #: False where the machine may not lower oom_score_adj (a container without CAP_SYS_RESOURCE)
+    lower_oom_score: bool = True
+
+
+@dataclass(frozen=True)
+class Api:
+    """Where the Kubernetes API is reached."""
+
+    #: name that every node resolves through its own hosts file
+    name: str
+    port: int
+    #: address for the name; the point of contact's own unless the user gives a virtual one
+    address: str
+    #: inventory host from which modules talk to the API
+    host: str
+    #: path of the administrator's kubeconfig on ``host``; mode 0600
+    kubeconfig: str
+
+
+@dataclass(frozen=True)
+class Networks:
+    pod: tuple[str, ...]
+    service: tuple[str, ...]
+    dns_domain: str
+    #: address of the cluster's DNS service: the tenth of the first service network
+    dns_address: str
+
+
+@dataclass(frozen=True)
+class Cni:
+    provider: CniName
+    backend: FlannelBackend = "vxlan"
+    #: bytes; None lets the provider find out
+    mtu: int | None = None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Addresses for services of type LoadBalancer."""
+
+    name: str
+    #: networks or ranges ``10.77.0.200-10.77.0.220``
+    addresses: tuple[str, ...]
+    auto_assign: bool = True
+    avoid_buggy_ips: bool = False
+    #: interfaces to announce on; empty: all
+    interfaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    provider: LoadBalancerName
+    mode: LoadBalancerMode = "l2"
+    pools: tuple[Pool, ...] = ()
+
+
+@dataclass(frozen=True)
+class LocalPath:
+    """Volumes in a folder of the node on which the pod runs."""
+
+    enabled: bool = True
+    path: str = "/var/lib/klubster/local-path"
+    class_name: str = "local-path"
+    default_class: bool = True
+
+
+@dataclass(frozen=True)
+class Storage:
+    local_path: LocalPath = field(default_factory=LocalPath)
+
+
+@dataclass(frozen=True)
+class ClusterSpec:
+    name: str
+    machines: tuple[Machine, ...]
+    engine: Engine
+    api: Api
+    networks: Networks
+    cni: Cni
+    load_balancer: LoadBalancer
+    storage: Storage
+    #: optimised for a single node; the server then runs the user's pods
+    single_node: bool = False
+    #: agents changed at the same time
+    batch: int = 5
+
+    @property
+    def servers(self) -> tuple[Machine, ...]:
+        """Servers in the order in which they join."""
+        return tuple(machine for machine in self.machines if machine.role == "server")
+
+    @property
+    def agents(self) -> tuple[Machine, ...]:
+        return tuple(machine for machine in self.machines if machine.role == "agent")
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """Plain data for Ansible: tuples as lists, with ``servers`` and ``agents`` as lists of inventory names."""
+        data: dict[str, t.Any] = _plain(asdict(self))
+        data["servers"] = [machine.name for machine in self.servers]
+        data["agents"] = [machine.name for machine in self.agents]
+        return data
+
+
+def _plain(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+__all__ = (
+    "Api",
+    "ClusterSpec",
+    "Cni",
+    "Engine",
+    "LoadBalancer",
+    "LocalPath",
+    "Machine",
+    "Networks",
+    "Pool",
+    "Storage",
+)
