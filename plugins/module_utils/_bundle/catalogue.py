@@ -1,0 +1,272 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The catalogue of the source bundle as a model, the key of what it yields, and the folders of the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
+
+SCHEMA = 1
+_VARIABLE = "__source_bundle_catalogue"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+incompatible)?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_FLAG = re.compile(r"-X [\w./-]+=[^\s'\"]*")
+_GO_ARCH = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "armv7l": "arm"}
+_PROGRAM_KINDS = ("binary", "cni", "tool")
+
+ProgramKind = t.Literal["binary", "cni", "tool"]
+SourceKind = t.Literal["module", "git"]
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program of a component.
+
+    :param package: import path; ``./x`` is relative to the component's module.
+    :param output: the file's name.
+    :param kind: where it goes: ``bin/``, ``cni/``, or nowhere (a tool that only the build needs).
+    """
+
+    package: str
+    output: str
+    kind: ProgramKind
+
+    @property
+    def path(self) -> str:
+        return {"binary": "bin", "cni": "cni", "tool": "tool"}[self.kind] + "/" + self.output
+
+
+@dataclass(frozen=True)
+class Component:
+    """One source and how it is built."""
+
+    name: str
+    set: str
+    source: SourceKind
+    module: str
+    version: str
+    programs: tuple[Program, ...]
+    licences: tuple[str, ...]
+    #: for source ``git``
+    repository: str = ""
+    tag: str = ""
+    commit: str = ""
+    cgo: bool = False
+    tags: tuple[str, ...] = ()
+    ldflags: tuple[str, ...] = ()
+    #: modules required beside the component's own: path → version
+    requires: tuple[tuple[str, str], ...] = ()
+    #: prefixes of modules that the component replaces by folders of its repository → version they are published as
+    siblings: tuple[tuple[str, str], ...] = ()
+    #: seconds on the machine on which the catalogue was measured; the progress display counts with it
+    weight: int = 60
+    #: MiB at the peak of its build
+    memory: int = 1200
+
+    def package_path(self, program: Program) -> str:
+        """The import path of a program."""
+        if program.package == ".":
+            return self.module
+        if program.package.startswith("./"):
+            return f"{self.module}/{program.package[2:]}"
+        return program.package
+
+    @property
+    def link_flags(self) -> str:
+        """The value of ``-ldflags``: nothing that differs between two builds."""
+        parts = self.version.split(".")
+        words = {"version": self.version, "major": parts[0], "minor": parts[1]}
+        flags = ["-s", "-w", "-buildid=", *(flag.format(**words) for flag in self.ldflags)]
+        if self.cgo:
+            flags += ["-linkmode=external", '-extldflags "-static -Wl,--build-id=none"']
+        return " ".join(flags)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All components, and the folder with their go.mod and go.sum."""
+
+    registry: str
+    components: tuple[Component, ...]
+    files: Path
+    text: str
+
+    def component(self, name: str) -> Component:
+        for component in self.components:
+            if component.name == name:
+                return component
+        names = ", ".join(component.name for component in self.components)
+        raise InvalidInput([Problem("name", name, "The catalogue has no such component.", f"Choose one of: {names}.")])
+
+    def of_sets(self, sets: t.Collection[str]) -> tuple[Component, ...]:
+        return tuple(component for component in self.components if component.set in sets)
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The folders we own below the user's cache folder."""
+
+    root: Path
+
+    @property
+    def components(self) -> Path:
+        return self.root / "components"
+
+    @property
+    def bundles(self) -> Path:
+        return self.root / "bundles"
+
+    @property
+    def go_build(self) -> Path:
+        return self.root / "go-build"
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    def bundle(self, key: str) -> Path:
+        return self.bundles / key
+
+
+def default_cache() -> Cache:
+    """``klubster`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Cache(Path(base).expanduser() / "klubster")
+
+
+def default_role_dir() -> Path:
+    """The folder of the role ``source_bundle`` of this collection."""
+    return Path(__file__).resolve().parents[3] / "roles" / "source_bundle"
+
+
+def go_arch(machine: str = "") -> str:
+    """The processor as Go names it; by default this machine's."""
+    machine = machine or platform.machine()
+    if machine not in _GO_ARCH:
+        known = ", ".join(sorted(set(_GO_ARCH.values())))
+        raise InvalidInput([Problem("architecture", machine, "No build is known for it.", f"Use one of: {known}.")])
+    return _GO_ARCH[machine]
+
+
+def load(role_dir: Path | None = None) -> Catalogue:
+    """Read the catalogue of a role folder: ``vars/components.yml`` and ``files/``.
+
+    :raises InvalidInput: with every problem found.
+    """
+    role_dir = role_dir or default_role_dir()
+    text = (role_dir / "vars" / "components.yml").read_text(encoding="utf-8")
+    return parse(text, role_dir / "files")
+
+
+def parse(text: str, files: Path) -> Catalogue:
+    """Parse the text of a catalogue."""
+    data = yaml.safe_load(text)[_VARIABLE]
+    problems: list[Problem] = []
+    components = [_component(entry, problems) for entry in data["components"]]
+    seen: set[str] = set()
+    for component in components:
+        if component.name in seen:
+            problems.append(Problem("name", component.name, "Names are unique.", "Give the second one another name."))
+        seen.add(component.name)
+    if problems:
+        raise InvalidInput(problems)
+    return Catalogue(registry=data["registry"], components=tuple(components), files=files, text=text)
+
+
+def bundle_key(role_dir: Path | None = None, arch: str = "") -> str:
+    """Name of the bundle that a catalogue yields: 16 digits over catalogue, go.mod and go.sum files, and architecture."""
+    role_dir = role_dir or default_role_dir()
+    digest = hashlib.sha256(f"klubster bundle {SCHEMA} {arch or go_arch()}\n".encode())
+    paths = [role_dir / "vars" / "components.yml", *sorted((role_dir / "files").glob("*/go.*"))]
+    for path in paths:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(role_dir).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def default_bundle_dir(role_dir: Path | None = None, arch: str = "") -> Path:
+    """Where the bundle of this catalogue lies, whether it is built or not."""
+    return default_cache().bundle(bundle_key(role_dir, arch))
+
+
+def _component(entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Component:
+    name = str(entry.get("name", ""))
+
+    def refuse(field: str, value: t.Any, rule: str, remedy: str) -> None:
+        problems.append(Problem(f"components[{name}].{field}", value, rule, remedy))
+
+    known = {field for field in Component.__dataclass_fields__}
+    for field in sorted(set(entry) - known):
+        refuse(field, entry[field], "Unknown field.", f"Use: {', '.join(sorted(known))}.")
+    if not _NAME.fullmatch(name):
+        refuse("name", name, "Lower-case letters, digits and underscores.", "Rename it.")
+    version = str(entry.get("version", ""))
+    if not _VERSION.fullmatch(version):
+        refuse("version", version, "major.minor.patch, without a leading v.", "Write for example 1.34.2.")
+    source = entry.get("source", "module")
+    if source not in ("module", "git"):
+        refuse("source", source, "One of module, git.", "Choose one.")
+    if source == "git" and not _COMMIT.fullmatch(str(entry.get("commit", ""))):
+        refuse("commit", entry.get("commit"), "The full commit id, 40 hexadecimal digits.", "`git ls-remote` shows it.")
+    for flag in entry.get("ldflags", ()):
+        if not _FLAG.fullmatch(flag):
+            refuse("ldflags", flag, "Only `-X variable=value` without blanks or quotes.", "The rest is fixed by the builder.")
+    return Component(
+        name=name,
+        set=str(entry.get("set", "")),
+        source=source,
+        module=str(entry.get("module", "")),
+        version=version,
+        programs=tuple(_program(name, program, problems) for program in entry.get("programs", ())),
+        licences=tuple(entry.get("licences", ())),
+        repository=str(entry.get("repository", "")),
+        tag=str(entry.get("tag", "")),
+        commit=str(entry.get("commit", "")),
+        cgo=bool(entry.get("cgo", False)),
+        tags=tuple(entry.get("tags", ())),
+        ldflags=tuple(entry.get("ldflags", ())),
+        requires=tuple(sorted(dict(entry.get("requires", {})).items())),
+        siblings=tuple(sorted(dict(entry.get("siblings", {})).items())),
+        weight=int(entry.get("weight", 60)),
+        memory=int(entry.get("memory", 1200)),
+    )
+
+
+def _program(component: str, entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Program:
+    package = str(entry.get("package", ""))
+    kind = entry.get("kind", "binary")
+    if kind not in _PROGRAM_KINDS:
+        problems.append(
+            Problem(f"components[{component}].programs.kind", kind, "One of binary, cni, tool.", "Choose one.")
+        )
+    return Program(package=package, output=str(entry.get("output") or package.rsplit("/", 1)[-1]), kind=kind)
+
+
+__all__ = (
+    "SCHEMA",
+    "Cache",
+    "Catalogue",
+    "Component",
+    "Program",
+    "bundle_key",
+    "default_bundle_dir",
+    "default_cache",
+    "default_role_dir",
+    "go_arch",
+    "load",
+    "parse",
+)
