@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make` lists the targets. The work is done by playbooks and by the scripts in tests/; this file only names it.
+.DEFAULT_GOAL := help
+.PHONY: help environment demo demo-down test test-fast bench mutations lint types sanity docs unit contract collection requirements
+
+bin := .venv/bin
+# Two cores are what the project promises to be tested on; more are used when there are more.
+pytest := $(bin)/pytest --numprocesses auto --dist worksteal
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+environment: ## the controller's Python environment, in the cache folder
+	@.config/environment.sh
+
+demo: environment ## build all from source, start three machines, make a cluster, fetch a page through MetalLB
+	@$(bin)/python tests/demo/demo.py up
+
+demo-down: environment ## take away what `make demo` made, but for the bundle
+	@$(bin)/python tests/demo/demo.py down
+
+test: environment ## everything that CI runs
+	@$(bin)/python tests/steps.py all
+
+test-fast: environment ## unit and contract tests
+	@$(bin)/python tests/steps.py unit contract
+
+bench: environment ## measure; JSON in build/bench.json (`make bench ARGS=--cold-bundle` also builds all anew)
+	@$(bin)/python tests/benchmarks/bench.py $(ARGS)
+
+mutations: environment ## break a living cluster in many ways and demand that the verification sees each
+	@$(bin)/python tests/mutations/mutate.py $(ARGS)
+
+unit: environment ## unit tests
+	@$(pytest) tests/unit
+
+contract: environment ## all contract tests
+	@$(pytest) tests/contract
+
+lint: environment ## ruff, yamllint, ansible-lint, licence headers
+	@$(pytest) tests/contract/test_style.py tests/contract/test_ansible_lint.py
+
+types: environment ## mypy --strict
+	@$(pytest) tests/contract/test_types.py
+
+sanity: environment ## ansible-test sanity
+	@$(pytest) tests/contract/test_sanity.py
+
+docs: environment ## documentation of plugins and roles, changelog, links
+	@$(pytest) tests/contract/test_docs.py
+
+collection: environment ## the artefact for Galaxy, in build/
+	@$(bin)/ansible-galaxy collection build --force --output-path build .
+
+requirements: environment ## resolve .config/requirements.in anew, with hashes
+	@$(bin)/uv pip compile --quiet --generate-hashes --python-version 3.12 --no-header -o .config/requirements.txt .config/requirements.in
