@@ -1,0 +1,628 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""From the inventory's variables and groups to the validated ``ClusterSpec``."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._model import addresses, rules
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses import Span
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import (
+    BY_NAME,
+    PREFIX,
+    REGISTERED,
+    VARIABLES,
+    WRONG,
+    typed,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec import (
+    Api,
+    ClusterSpec,
+    Cni,
+    Engine,
+    LoadBalancer,
+    LocalPath,
+    Machine,
+    Networks,
+    Pool,
+    RoleName,
+    Storage,
+)
+
+# Ports of the engine, of Flannel and MetalLB, and the range of NodePort services.
+_TAKEN_PORTS = (22, 53, 2379, 2380, 2381, 7472, 7946, 10248, 10249, 10250, 10256, 10257, 10259)
+_NODE_PORTS = range(30000, 32768)
+
+# (smallest, largest) length of the prefix, as kubeadm and the API server take it
+_POD_PREFIX = {4: (8, 24), 6: (48, 64)}
+_SERVICE_PREFIX = {4: (12, 28), 6: (108, 124)}
+
+_KUBELET_OURS = {
+    "apiVersion": "Leave it out: it is written by us.",
+    "kind": "Leave it out: it is written by us.",
+    "clusterDNS": "Leave it out: it follows from klubster_service_network.",
+    "clusterDomain": "Set klubster_dns_domain instead.",
+    "containerRuntimeEndpoint": "Leave it out: containerd is at a fixed place.",
+    "staticPodPath": "Leave it out: kubeadm decides it.",
+}
+_KUBE_PROXY_OURS = {
+    "apiVersion": "Leave it out: it is written by us.",
+    "kind": "Leave it out: it is written by us.",
+    "clusterCIDR": "Set klubster_pod_network instead.",
+}
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands for a value that Ansible could not compute."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What the inventory says, and what its author should know though it is no mistake."""
+
+    spec: ClusterSpec
+    warnings: tuple[str, ...]
+
+
+Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
+Groups = t.Mapping[str, t.Sequence[str]]
+
+
+def parse(hosts: Hosts, groups: Groups, *, bundle_dir: str = "") -> Parsed:
+    """Read the cluster out of an inventory.
+
+    :param hosts: each host's variables, of which ``klubster_*`` and ``ansible_host`` are read.
+    :param groups: members of each group, in the inventory's order.
+    :param bundle_dir: folder of the bundle where the user names none.
+    :raises InvalidInput: with every problem found.
+    """
+    return _Reader(hosts, groups, bundle_dir).read()
+
+
+def registered(name: str) -> bool:
+    """Whether a variable with our prefix is one that our playbooks register."""
+    return name in REGISTERED
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Addresses that something takes."""
+
+    kind: str
+    where: str
+    value: str
+    span: Span
+
+
+# Of two kinds that overlap, the one to be changed, and with whom it may not overlap.
+_EXCLUSIVE: dict[str, tuple[str, ...]] = {
+    "pool": ("pool", "dhcp", "service", "pod", "node", "api"),
+    "service": ("pod", "node", "api", "dhcp"),
+    "pod": ("node", "api", "dhcp"),
+}
+
+
+class _Reader:
+    def __init__(self, hosts: Hosts, groups: Groups, bundle_dir: str) -> None:
+        self._hosts = hosts
+        self._servers = list(groups.get("servers", ()))
+        self._agents = list(groups.get("agents", ()))
+        self._members = list(dict.fromkeys([*self._servers, *self._agents]))
+        self._bundle_dir = bundle_dir
+        self._problems: list[Problem] = []
+        self._warnings: list[str] = []
+        self._places: list[_Place] = []
+
+    def read(self) -> Parsed:
+        self._unknown()
+        self._groups()
+        cluster = {
+            variable.name: self._cluster_value(variable.name) for variable in VARIABLES if variable.scope == "cluster"
+        }
+        machines = self._machines()
+        name = self._name(cluster)
+        networks = self._networks(cluster, machines)
+        engine = self._engine(cluster)
+        api = self._api(cluster, name, machines)
+        cni = Cni(cluster["klubster_cni"], cluster["klubster_cni_backend"], cluster["klubster_cni_mtu"])
+        load_balancer = self._load_balancer(cluster)
+        storage = self._storage(cluster)
+        self._dhcp(cluster["klubster_dhcp_ranges"])
+        self._overlaps()
+        self._size(cluster["klubster_single_node"])
+        if self._problems:
+            raise InvalidInput(self._problems)
+        spec = ClusterSpec(
+            name=name,
+            machines=machines,
+            engine=engine,
+            api=api,
+            networks=networks,
+            cni=cni,
+            load_balancer=load_balancer,
+            storage=storage,
+            single_node=cluster["klubster_single_node"],
+            batch=cluster["klubster_batch"],
+        )
+        return Parsed(spec, tuple(self._warnings))
+
+    # --- finding and typing values
+
+    def _complain(self, where: str, value: t.Any, rule: str, remedy: str) -> None:
+        self._problems.append(Problem(where, value, rule, remedy))
+
+    def _rule(self, where: str, value: t.Any, rule: t.Callable[[str], t.Any]) -> t.Any:
+        """The value as the rule makes it; ``WRONG``, with a complaint, when the rule refuses it."""
+        if value is WRONG:
+            return WRONG
+        try:
+            return rule(value)
+        except Refused as exc:
+            self._complain(where, value, exc.rule, exc.remedy)
+            return WRONG
+
+    def _unknown(self) -> None:
+        """Refuse variables with our prefix that we do not know; most often they are misspelt."""
+        found: dict[str, list[str]] = {}
+        for host, variables in self._hosts.items():
+            for name in variables:
+                if name.startswith(PREFIX) and name not in BY_NAME and not registered(name):
+                    found.setdefault(name, []).append(host)
+        for name, where in sorted(found.items()):
+            near = rules.nearest(name, tuple(BY_NAME))
+            remedy = (
+                f"Did you mean {near!r}?" if near else "The public variables are listed in playbooks/site.meta.yml."
+            )
+            self._complain(self._on(name, where), self._hosts[where[0]][name], "There is no such variable.", remedy)
+
+    def _on(self, name: str, where: t.Sequence[str]) -> str:
+        if len(where) == len(self._hosts) and len(where) != 1:
+            return name
+        return f"{name} of {_listed(where)}"
+
+    def _cluster_value(self, name: str) -> t.Any:
+        """A cluster-wide variable's typed value; it must be the same on every machine."""
+        variable = BY_NAME[name]
+        readers = self._members or list(self._hosts)
+        given = {host: self._hosts[host][name] for host in readers if name in self._hosts.get(host, {})}
+        if not given:
+            if variable.required:
+                self._complain(
+                    name, None, "It is required.", f"Set it once for all machines: {_lower_first(variable.meaning)}"
+                )
+                return WRONG
+            return (
+                variable.default
+                if variable.default is None
+                else typed(variable, variable.default, name, self._complain)
+            )
+        first_host, first = next(iter(given.items()))
+        others = [host for host in readers if host not in given or given[host] != first]
+        if others:
+            rule = f"It holds for the whole cluster, but is not the same on {_listed(others)} as on {first_host}."
+            self._complain(name, first, rule, "Set it once, in group_vars/all or for all machines of the cluster.")
+            return WRONG
+        if isinstance(first, Unreadable):
+            self._complain(
+                name,
+                first.message,
+                "It cannot be computed.",
+                "Define what it refers to, or write the value itself.",
+            )
+            return WRONG
+        if first is None and variable.default is None and not variable.required:
+            return None
+        return typed(variable, first, name, self._complain)
+
+    def _host_value(self, host: str, name: str) -> t.Any:
+        variable = BY_NAME[name]
+        value = self._hosts.get(host, {}).get(name, variable.default)
+        where = f"{name} of {host}"
+        if isinstance(value, Unreadable):
+            self._complain(
+                where,
+                value.message,
+                "It cannot be computed.",
+                "Define what it refers to, or write the value itself.",
+            )
+            return WRONG
+        if value is None and variable.default is None:
+            return None
+        return typed(variable, value, where, self._complain)
+
+    # --- machines
+
+    def _groups(self) -> None:
+        if not self._servers:
+            self._complain(
+                "groups.servers",
+                [],
+                "A cluster has at least one server.",
+                "Put a machine into the group servers.",
+            )
+        for host in self._servers:
+            if host in self._agents:
+                self._complain(
+                    "groups.agents",
+                    host,
+                    f"{host} is in the group servers too, and a machine has one role.",
+                    "Take it out of one of the groups.",
+                )
+
+    def _machines(self) -> tuple[Machine, ...]:
+        machines = [self._machine(host, "server" if host in self._servers else "agent") for host in self._members]
+        for name, attribute in (("klubster_node_name", "node_name"), ("klubster_address", "address")):
+            owners: dict[str, str] = {}
+            for machine in machines:
+                value = getattr(machine, attribute)
+                if value is WRONG:
+                    continue
+                if value in owners:
+                    self._complain(
+                        f"{name} of {machine.name}",
+                        value,
+                        f"It is the same as that of {owners[value]}, and is given once in a cluster.",
+                        "Give each machine its own.",
+                    )
+                owners.setdefault(value, machine.name)
+        return tuple(machines)
+
+    def _machine(self, host: str, role: RoleName) -> Machine:
+        node_name = self._host_value(host, "klubster_node_name")
+        where = f"klubster_node_name of {host}"
+        node_name = self._rule(
+            where, host if node_name is None else node_name, lambda text: rules.dns_name(text, longest=63)
+        )
+        labels = self._host_value(host, "klubster_labels")
+        taints = self._host_value(host, "klubster_taints")
+        return Machine(
+            name=host,
+            node_name=node_name,
+            role=role,
+            address=self._address(host),
+            labels={} if labels is WRONG else self._labels(host, labels),
+            taints=() if taints is WRONG else self._taints(host, taints),
+        )
+
+    def _address(self, host: str) -> str:
+        where = f"klubster_address of {host}"
+        given = self._host_value(host, "klubster_address")
+        rule: t.Callable[[str], Span] = addresses.node_address
+        if given is None:
+            given, rule = self._hosts.get(host, {}).get("ansible_host") or host, _connection_address
+        if isinstance(given, Unreadable):
+            given = given.message
+        span = self._rule(where, given, rule)
+        if span is WRONG:
+            return t.cast(str, WRONG)
+        self._places.append(_Place("node", where, span.text, span))
+        return t.cast(str, span.text)
+
+    def _labels(self, host: str, labels: dict[str, t.Any]) -> dict[str, str]:
+        for key, value in labels.items():
+            where = f"klubster_labels.{key} of {host}"
+            self._rule(where, key, rules.label_key)
+            self._rule(where, value, rules.label_value)
+        return labels
+
+    def _taints(self, host: str, taints: list[t.Any]) -> tuple[str, ...]:
+        seen: set[tuple[str, str]] = set()
+        for index, entry in enumerate(taints):
+            where = f"klubster_taints[{index}] of {host}"
+            if self._rule(where, entry, rules.taint) is WRONG:
+                continue
+            if rules.taint_identity(entry) in seen:
+                self._complain(where, entry, "A key and effect stand on a node once.", "Remove one of the two.")
+            seen.add(rules.taint_identity(entry))
+        return tuple(taints)
+
+    def _size(self, single_node: t.Any) -> None:
+        """Whether the number of machines is one that was meant."""
+        count = len(self._members)
+        if single_node is True and count > 1:
+            self._complain(
+                "klubster_single_node",
+                True,
+                f"It is for one machine, and the groups servers and agents have {count}.",
+                "Set it to false, or leave one server only.",
+            )
+        if single_node is False and count == 1:
+            self._complain(
+                "klubster_single_node",
+                False,
+                "One machine alone is made a cluster only on request, since it then runs control plane and pods.",
+                "Set it to true, or put machines into the group agents.",
+            )
+        servers = len(self._servers)
+        if servers and servers % 2 == 0:
+            self._warnings.append(
+                f"{servers} servers bear the loss of no more machines than {servers - 1} do: an odd number is better."
+            )
+        if servers > 1 and not self._agents:
+            self._warnings.append(
+                "There are no agents: pods find no place but on servers, which keep them off unless told otherwise."
+            )
+
+    # --- the cluster
+
+    def _name(self, cluster: dict[str, t.Any]) -> str:
+        return t.cast(str, self._rule("klubster_name", cluster["klubster_name"], rules.dns_label))
+
+    def _engine(self, cluster: dict[str, t.Any]) -> Engine:
+        engine = cluster["klubster_engine"]
+        version = cluster["klubster_engine_version"]
+        if engine is not WRONG:
+            version = self._rule("klubster_engine_version", version, lambda text: rules.engine_version(text, engine))
+        bundle_dir = cluster["klubster_bundle_dir"]
+        if bundle_dir is None:
+            bundle_dir = self._bundle_dir
+        else:
+            bundle_dir = self._rule("klubster_bundle_dir", bundle_dir, _home_path)
+        for variable, ours in (
+            ("klubster_kubelet_config", _KUBELET_OURS),
+            ("klubster_kube_proxy_config", _KUBE_PROXY_OURS),
+        ):
+            for key, value in cluster[variable].items() if isinstance(cluster[variable], dict) else ():
+                if key in ours:
+                    self._complain(f"{variable}.{key}", value, "This entry is not the user's.", ours[key])
+        return Engine(
+            name=engine,
+            version=version,
+            source=cluster["klubster_engine_source"],
+            bundle_dir="" if bundle_dir in ("", WRONG) else str(Path(bundle_dir).expanduser()),
+            kubelet_config=cluster["klubster_kubelet_config"],
+            kube_proxy_config=cluster["klubster_kube_proxy_config"],
+            lower_oom_score=cluster["klubster_lower_oom_score"],
+        )
+
+    def _api(self, cluster: dict[str, t.Any], name: str, machines: tuple[Machine, ...]) -> Api:
+        given = cluster["klubster_api_name"]
+        if given is None:
+            given = name if name is WRONG else f"api.{name}.internal"
+        api_name = self._rule("klubster_api_name", given, rules.dns_name)
+        for machine in machines:
+            if machine.node_name == api_name and api_name is not WRONG:
+                self._complain(
+                    "klubster_api_name",
+                    api_name,
+                    f"It is the node {machine.name}'s own name.",
+                    "Give the API another.",
+                )
+        port = cluster["klubster_api_port"]
+        if port in _TAKEN_PORTS or port in _NODE_PORTS:
+            self._complain(
+                "klubster_api_port",
+                port,
+                "Another part of the cluster uses this port.",
+                "Keep 6443, or choose for example 8443.",
+            )
+        host = cluster["klubster_api_host"]
+        if host is not WRONG and host != "localhost" and host not in self._hosts:
+            remedy = rules.one_of(host, ("localhost", *self._hosts))
+            self._complain("klubster_api_host", host, "There is no such host in the inventory.", remedy)
+        kubeconfig = cluster["klubster_kubeconfig"]
+        kubeconfig = (
+            f"~/.kube/klubster-{name}.yaml"
+            if kubeconfig is None
+            else self._rule("klubster_kubeconfig", kubeconfig, _home_path)
+        )
+        return Api(api_name, port, self._api_address(cluster, machines), host, kubeconfig)
+
+    def _api_address(self, cluster: dict[str, t.Any], machines: tuple[Machine, ...]) -> str:
+        given = cluster["klubster_api_address"]
+        if given is None:
+            servers = [machine for machine in machines if machine.role == "server"]
+            if len(servers) > 1:
+                self._warnings.append(
+                    f"The API's name leads to {servers[0].name} alone: without it the cluster cannot be changed."
+                    " Set klubster_api_address to an address that moves between the servers."
+                )
+            return servers[0].address if servers else ""
+        span = self._rule("klubster_api_address", given, addresses.node_address)
+        if span is WRONG:
+            return t.cast(str, WRONG)
+        for machine in machines:
+            if machine.role == "agent" and machine.address == span.text:
+                self._complain(
+                    "klubster_api_address",
+                    given,
+                    f"It is the address of {machine.name}, an agent.",
+                    "Give a server's.",
+                )
+        self._places.append(_Place("api", "klubster_api_address", span.text, span))
+        return t.cast(str, span.text)
+
+    def _networks(self, cluster: dict[str, t.Any], machines: tuple[Machine, ...]) -> Networks:
+        pods = self._family_networks("pod", cluster["klubster_pod_network"], _POD_PREFIX)
+        services = self._family_networks("service", cluster["klubster_service_network"], _SERVICE_PREFIX)
+        domain = self._rule("klubster_dns_domain", cluster["klubster_dns_domain"], rules.dns_name)
+        if pods and services:
+            if [span.family for span in pods] != [span.family for span in services]:
+                self._complain(
+                    "klubster_service_network",
+                    ",".join(span.text for span in services),
+                    "It has the same address families as klubster_pod_network, in the same order.",
+                    "Give a network for each family in both.",
+                )
+            if len(pods) > 1:
+                self._warnings.append("Two address families were not tried on real machines yet.")
+        self._capacity(pods, len(machines))
+        self._node_families(pods)
+        return Networks(
+            pod=tuple(span.text for span in pods),
+            service=tuple(span.text for span in services),
+            dns_domain=domain,
+            dns_address=addresses.nth(services[0], 10) if services else "",
+        )
+
+    def _family_networks(self, kind: str, value: t.Any, lengths: dict[int, tuple[int, int]]) -> tuple[Span, ...]:
+        where = f"klubster_{kind}_network"
+        spans = self._rule(where, value, addresses.networks)
+        if spans is WRONG:
+            return ()
+        fitting = []
+        for span in spans:
+            low, high = lengths[span.family]
+            if not low <= span.prefix <= high:
+                self._complain(
+                    where,
+                    span.text,
+                    f"The prefix of a {kind} network is /{low} to /{high}.",
+                    f"Take a {'larger' if span.prefix > high else 'smaller'} network.",
+                )
+                continue
+            fitting.append(span)
+            self._places.append(_Place(kind, where, span.text, span))
+        return tuple(fitting) if len(fitting) == len(spans) else ()
+
+    def _capacity(self, pods: tuple[Span, ...], machines: int) -> None:
+        for span in pods:
+            room = 1 << ((24 if span.family == 4 else 64) - span.prefix)
+            if machines > room:
+                self._complain(
+                    "klubster_pod_network",
+                    span.text,
+                    f"It has room for {room} nodes, and there are {machines} machines.",
+                    "Take a larger network.",
+                )
+
+    def _node_families(self, pods: tuple[Span, ...]) -> None:
+        nodes = [place for place in self._places if place.kind == "node"]
+        wanted = pods[0].family if pods else nodes[0].span.family if nodes else 4
+        for place in nodes:
+            if place.span.family != wanted:
+                self._complain(
+                    place.where,
+                    place.value,
+                    f"The pod network is IPv{wanted} first, and nodes have addresses of that family.",
+                    f"Give an IPv{wanted} address, or change klubster_pod_network.",
+                )
+
+    def _load_balancer(self, cluster: dict[str, t.Any]) -> LoadBalancer:
+        provider, given = cluster["klubster_load_balancer"], cluster["klubster_pools"]
+        pools = (
+            []
+            if given is WRONG
+            else [self._pool(index, entry) for index, entry in enumerate(given) if entry is not WRONG]
+        )
+        if provider == "none" and pools:
+            self._complain(
+                "klubster_pools",
+                [pool.name for pool in pools],
+                "Pools need a load balancer, and klubster_load_balancer is none.",
+                "Set klubster_load_balancer: metallb, or remove the pools.",
+            )
+        if provider == "metallb" and given == []:
+            self._warnings.append("klubster_pools is empty: services of type LoadBalancer get no address.")
+        owners: dict[str, int] = {}
+        for index, pool in enumerate(pools):
+            if pool.name in owners:
+                self._complain(
+                    f"klubster_pools[{index}].name",
+                    pool.name,
+                    f"klubster_pools[{owners[pool.name]}] has this name too.",
+                    "Give each pool its own name.",
+                )
+            elif pool.name is not WRONG:
+                owners[pool.name] = index
+        return LoadBalancer(provider, cluster["klubster_load_balancer_mode"], tuple(pools))
+
+    def _pool(self, index: int, entry: dict[str, t.Any]) -> Pool:
+        where = f"klubster_pools[{index}]"
+        name = self._rule(f"{where}.name", entry["name"], rules.dns_name)
+        given = entry["addresses"]
+        if given == []:
+            self._complain(
+                f"{where}.addresses",
+                given,
+                "A pool has addresses.",
+                "Add a range such as '192.168.1.240-192.168.1.250'.",
+            )
+        texts = []
+        for position, text in enumerate([] if given is WRONG else given):
+            place = f"{where}.addresses[{position}]"
+            span = self._rule(place, text, addresses.usable_span)
+            if span is not WRONG:
+                self._places.append(_Place("pool", place, span.text, span))
+                texts.append(span.text)
+        interfaces = [] if entry["interfaces"] is WRONG else entry["interfaces"]
+        for position, text in enumerate(interfaces):
+            self._rule(f"{where}.interfaces[{position}]", text, rules.interface)
+        return Pool(name, tuple(texts), entry["auto_assign"], entry["avoid_buggy_ips"], tuple(interfaces))
+
+    def _storage(self, cluster: dict[str, t.Any]) -> Storage:
+        given = cluster["klubster_storage"]
+        if given is WRONG or given["local_path"] is WRONG:
+            return Storage()
+        local_path = given["local_path"]
+        self._rule("klubster_storage.local_path.path", local_path["path"], rules.absolute_path)
+        self._rule("klubster_storage.local_path.class_name", local_path["class_name"], rules.dns_name)
+        return Storage(LocalPath(**local_path))
+
+    def _dhcp(self, given: t.Any) -> None:
+        for index, text in enumerate([] if given is WRONG else given):
+            where = f"klubster_dhcp_ranges[{index}]"
+            span = self._rule(where, text, addresses.span)
+            if span is not WRONG:
+                self._places.append(_Place("dhcp", where, span.text, span))
+
+    def _overlaps(self) -> None:
+        """Refuse addresses that two things would take."""
+        clashes: dict[_Place, list[_Place]] = {}
+        for one, other in itertools.combinations(self._places, 2):
+            if not one.span.overlaps(other.span):
+                continue
+            if other.kind in _EXCLUSIVE.get(one.kind, ()):
+                clashes.setdefault(other if one.kind == other.kind else one, []).append(
+                    one if one.kind == other.kind else other
+                )
+            elif one.kind in _EXCLUSIVE.get(other.kind, ()):
+                clashes.setdefault(other, []).append(one)
+        for place, others in clashes.items():
+            named = _listed([f"{other.where} ({other.value})" for other in others])
+            self._complain(
+                place.where,
+                place.value,
+                f"It overlaps {named}, and no address may be in both.",
+                "Choose addresses that nothing else uses.",
+            )
+
+
+def _connection_address(text: str) -> Span:
+    """The address by which Ansible reaches a machine, as its address in the cluster."""
+    try:
+        return addresses.node_address(text)
+    except Refused as exc:
+        raise Refused(
+            f"Without klubster_address it is taken from ansible_host, or else from the inventory name: {exc.rule}",
+            "Set klubster_address to the machine's IP address.",
+        ) from exc
+
+
+def _home_path(text: str) -> str:
+    """An absolute path, which may begin with the home folder."""
+    return text[:1] + rules.absolute_path(text[1:]) if text.startswith("~/") else rules.absolute_path(text)
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _listed(names: t.Sequence[str], most: int = 4) -> str:
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+__all__ = ("Groups", "Hosts", "Parsed", "Unreadable", "parse")

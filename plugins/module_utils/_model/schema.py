@@ -1,0 +1,425 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The table of the public variables, and how a value is brought to its type.
+
+``playbooks/site.meta.yml`` is written from this table by ``meta_text``; a contract test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused, one_of
+
+Scope = t.Literal["cluster", "host"]
+TypeName = t.Literal["str", "path", "int", "bool", "list", "dict"]
+
+PREFIX = "klubster_"
+
+#: what playbooks register under our prefix; everything else that begins so is a public variable or a mistake
+REGISTERED = ("klubster_plan",)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One public variable, or one key of a structure."""
+
+    name: str
+    type: TypeName
+    meaning: str
+    scope: Scope = "cluster"
+    default: t.Any = None
+    #: the default in words, where it depends on something
+    computed: str = ""
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    #: values of the design that are not built yet
+    planned: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    #: type of a list's elements, or of a dict's values where its keys are free
+    elements: TypeName | None = None
+    #: keys of a structure, or of the structures in a list; none: keys are free
+    options: tuple[Variable, ...] = field(default=())
+
+
+POOL = (
+    Variable("name", "str", "Name of the pool, an RFC 1123 name.", required=True),
+    Variable(
+        "addresses",
+        "list",
+        "Networks or ranges, such as V(192.168.1.240-192.168.1.250).",
+        required=True,
+        elements="str",
+    ),
+    Variable(
+        "auto_assign",
+        "bool",
+        "Whether a service gets an address of this pool without asking for it.",
+        default=True,
+    ),
+    Variable("avoid_buggy_ips", "bool", "Leave out addresses ending in .0 and .255.", default=False),
+    Variable("interfaces", "list", "Interfaces to announce on; none means all.", default=[], elements="str"),
+)
+
+LOCAL_PATH = (
+    Variable("enabled", "bool", "Offer volumes in a folder of the node.", default=True),
+    Variable("path", "path", "The folder.", default="/var/lib/klubster/local-path"),
+    Variable("class_name", "str", "Name of the storage class.", default="local-path"),
+    Variable("default_class", "bool", "Whether claims without a class get this one.", default=True),
+)
+
+STORAGE = (
+    Variable(
+        "local_path",
+        "dict",
+        "Volumes in a folder of the node on which the pod runs.",
+        default={},
+        options=LOCAL_PATH,
+    ),
+)
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("klubster_name", "str", "Name of the cluster, a DNS label.", required=True),
+    Variable(
+        "klubster_engine",
+        "str",
+        "What makes machines a cluster.",
+        default="kubeadm",
+        choices=("kubeadm",),
+        planned=("k3s",),
+    ),
+    Variable("klubster_engine_version", "str", "Version of Kubernetes, without a leading v.", default="1.34.2"),
+    Variable(
+        "klubster_engine_source",
+        "str",
+        "Where programs and images come from.",
+        default="bundle",
+        choices=("bundle",),
+        planned=("release", "airgap"),
+    ),
+    Variable(
+        "klubster_bundle_dir",
+        "path",
+        "Folder of the source bundle on the controller.",
+        computed="where playbooks/bundle.yml puts it",
+    ),
+    Variable(
+        "klubster_single_node",
+        "bool",
+        "Make a cluster of one machine, which then runs the pods too.",
+        default=False,
+    ),
+    Variable(
+        "klubster_batch",
+        "int",
+        "Agents that are changed at the same time.",
+        default=5,
+        minimum=1,
+        maximum=1000,
+    ),
+    Variable("klubster_api_name", "str", "Name of the API; every node knows it.", computed="V(api.NAME.internal)"),
+    Variable("klubster_api_port", "int", "Port of the API.", default=6443, minimum=1, maximum=65535),
+    Variable("klubster_api_address", "str", "Address for the API's name.", computed="the first server's address"),
+    Variable("klubster_api_host", "str", "Inventory host from which the API is spoken to.", default="localhost"),
+    Variable(
+        "klubster_kubeconfig",
+        "path",
+        "The administrator's kubeconfig on O(klubster_api_host).",
+        computed="V(~/.kube/klubster-NAME.yaml)",
+    ),
+    Variable(
+        "klubster_pod_network",
+        "str",
+        "Network of the pods; two with a comma for two address families.",
+        default="10.244.0.0/16",
+    ),
+    Variable(
+        "klubster_service_network",
+        "str",
+        "Network of the services; two with a comma for two address families.",
+        default="10.96.0.0/16",
+    ),
+    Variable("klubster_dns_domain", "str", "Domain of the cluster's DNS.", default="cluster.local"),
+    Variable(
+        "klubster_dhcp_ranges",
+        "list",
+        "What the network's DHCP server hands out; pools keep off it.",
+        default=[],
+        elements="str",
+    ),
+    Variable("klubster_cni", "str", "Provider of the pod network.", default="flannel", choices=("flannel", "none")),
+    Variable(
+        "klubster_cni_backend",
+        "str",
+        "How packets get from node to node.",
+        default="vxlan",
+        choices=("vxlan", "host-gw"),
+    ),
+    Variable(
+        "klubster_cni_mtu",
+        "int",
+        "Largest packet in the pod network, in bytes.",
+        computed="what the provider finds out",
+        minimum=1280,
+        maximum=65535,
+    ),
+    Variable(
+        "klubster_load_balancer",
+        "str",
+        "Provider of addresses for services.",
+        default="metallb",
+        choices=("metallb", "none"),
+        planned=("openelb", "servicelb"),
+    ),
+    Variable(
+        "klubster_load_balancer_mode",
+        "str",
+        "How these addresses are announced.",
+        default="l2",
+        choices=("l2",),
+        planned=("bgp",),
+    ),
+    Variable("klubster_pools", "list", "Addresses for services.", default=[], elements="dict", options=POOL),
+    Variable("klubster_storage", "dict", "Storage by provider.", default={}, options=STORAGE),
+    Variable("klubster_kubelet_config", "dict", "Entries of KubeletConfiguration, laid over ours.", default={}),
+    Variable("klubster_kube_proxy_config", "dict", "Entries of KubeProxyConfiguration, laid over ours.", default={}),
+    Variable(
+        "klubster_lower_oom_score",
+        "bool",
+        "Whether the machines may protect system programs from the out-of-memory killer; some containers may not.",
+        default=True,
+    ),
+    Variable("klubster_secure_logging", "bool", "Hide the output of tasks that handle secrets.", default=True),
+    Variable("klubster_reset", "str", "The cluster's name again, to confirm playbooks/reset.yml."),
+    Variable(
+        "klubster_node_name",
+        "str",
+        "Name of the node in the cluster.",
+        scope="host",
+        computed="the machine's name in the inventory",
+    ),
+    Variable(
+        "klubster_address",
+        "str",
+        "The machine's address in the cluster.",
+        scope="host",
+        computed="E(ansible_host)",
+    ),
+    Variable("klubster_labels", "dict", "Labels of the node.", scope="host", default={}, elements="str"),
+    Variable(
+        "klubster_taints",
+        "list",
+        "Taints of the node, as V(key=value:Effect).",
+        scope="host",
+        default=[],
+        elements="str",
+    ),
+)
+
+BY_NAME: dict[str, Variable] = {variable.name: variable for variable in VARIABLES}
+
+_WRITTEN: dict[TypeName, str] = {
+    "str": "text",
+    "path": "a path",
+    "int": "a whole number",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a mapping",
+}
+_YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+Complain = t.Callable[[str, t.Any, str, str], None]
+#: what ``typed`` returns for a value that it complained about
+WRONG: t.Final = object()
+
+
+def typed(variable: Variable, value: t.Any, where: str, complain: Complain) -> t.Any:
+    """The value in the variable's type, its structure filled up with defaults.
+
+    :param where: the variable as the user would find it, for example ``klubster_pools[0].name``.
+    :param complain: takes variable, value, rule and remedy of each problem; all are reported.
+    :returns: ``WRONG`` when there was a problem with the value itself; faulty parts of a structure are ``WRONG`` in it.
+    """
+    try:
+        value = _converted(variable.type, value)
+        _within_bounds(variable, value)
+    except Refused as exc:
+        complain(where, value, exc.rule, exc.remedy)
+        return WRONG
+    if variable.type == "list":
+        element = Variable(where, variable.elements or "str", "", options=variable.options)
+        return [typed(element, entry, f"{where}[{index}]", complain) for index, entry in enumerate(value)]
+    if variable.type == "dict" and variable.options:
+        return _structure(variable, value, where, complain)
+    if variable.type == "dict" and variable.elements:
+        element = Variable(where, variable.elements, "")
+        return {str(key): typed(element, entry, f"{where}.{key}", complain) for key, entry in value.items()}
+    return value
+
+
+def _structure(variable: Variable, value: dict[str, t.Any], where: str, complain: Complain) -> dict[str, t.Any]:
+    known = {option.name: option for option in variable.options}
+    for key, entry in value.items():
+        if key not in known:
+            complain(f"{where}.{key}", entry, f"There is no key {key!r} here.", one_of(str(key), tuple(known)))
+    filled: dict[str, t.Any] = {}
+    for name, option in known.items():
+        if name in value:
+            filled[name] = typed(option, value[name], f"{where}.{name}", complain)
+        elif option.required:
+            complain(
+                f"{where}.{name}",
+                None,
+                "This key is required.",
+                f"Add it: {option.meaning[0].lower()}{option.meaning[1:]}",
+            )
+            filled[name] = WRONG
+        else:
+            filled[name] = typed(option, option.default, f"{where}.{name}", complain)
+    return filled
+
+
+def _converted(kind: TypeName, value: t.Any) -> t.Any:
+    """The value in its type. Numbers and truth values may come as text: ``-e name=value`` can give nothing else."""
+    if kind in ("str", "path"):
+        if isinstance(value, str):
+            return value
+    elif kind == "int":
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+            return int(value)
+    elif kind == "bool":
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.lower() in _YES + _NO:
+            return value.lower() in _YES
+    elif isinstance(value, list if kind == "list" else dict):
+        return value
+    raise Refused(f"It is {_WRITTEN[kind]}, not {_found(value)}.", _type_remedy(kind, value))
+
+
+def _found(value: t.Any) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "a truth value"
+    for kind, words in (
+        (int, "a whole number"),
+        (float, "a decimal number"),
+        (str, "text"),
+        (list, "a list"),
+        (dict, "a mapping"),
+    ):
+        if isinstance(value, kind):
+            return words
+    return f"a {type(value).__name__}"
+
+
+def _type_remedy(kind: TypeName, value: t.Any) -> str:
+    if value is None:
+        return "Give it a value, or leave the variable out."
+    if kind in ("str", "path"):
+        scalar = isinstance(value, (bool, int, float))
+        return (
+            f'Put it in quotes: "{value}".'
+            if scalar
+            else "Write one text, where there are several with commas between."
+        )
+    if kind == "list":
+        return "Write '- ' before each entry, or [a, b]."
+    if kind == "dict":
+        return "Write 'key: value' lines below it."
+    return f"Write {_WRITTEN[kind]}, without quotes and units."
+
+
+def _within_bounds(variable: Variable, value: t.Any) -> None:
+    if variable.choices and value not in variable.choices:
+        if value in variable.planned:
+            raise Refused(f"{value!r} is not built yet.", one_of("", variable.choices))
+        raise Refused(f"{value!r} is none of its choices.", one_of(value, variable.choices))
+    low, high = variable.minimum, variable.maximum
+    if low is not None and high is not None and not low <= value <= high:
+        raise Refused(f"It is between {low} and {high}.", f"Choose a number from {low} to {high}.")
+
+
+def meta_text() -> str:
+    """The text of ``playbooks/site.meta.yml``."""
+    head = textwrap.dedent(
+        """\
+        ---
+        # SPDX-License-Identifier: Apache-2.0
+        # Written from plugins/module_utils/_model/schema.py by .config/write_site_meta.py; a test keeps the two equal.
+        short_description: From bare machines to a cluster
+        description: >-
+          Makes the machines of the groups servers and agents a Kubernetes cluster, as the inventory says, and brings a
+          cluster that differs from the inventory back to it.
+        argument_specs:
+          site:
+            short_description: Public variables of kateskit.klubster
+            description:
+              - Variables marked as a host's are set for each machine, all others once for the cluster.
+            options:
+        """
+    )
+    examples = textwrap.indent(
+        textwrap.dedent(
+            """\
+            examples: |-
+              klubster_name: home
+              klubster_pools:
+                - name: home
+                  addresses: [192.168.1.240-192.168.1.250]
+            """
+        ),
+        " " * 4,
+    )
+    return head + "".join(_meta_option(variable, 6) for variable in VARIABLES) + examples
+
+
+def _meta_option(variable: Variable, indent: int) -> str:
+    pad = " " * indent
+    described = variable.meaning
+    if variable.scope == "host":
+        described += " Set for each machine."
+    if variable.computed:
+        described += f" By default {variable.computed}."
+    lines = [f"{pad}{variable.name}:", f"{pad}  type: {variable.type}"]
+    if variable.elements and variable.type == "list":
+        lines.append(f"{pad}  elements: {variable.elements}")
+    if variable.required:
+        lines.append(f"{pad}  required: true")
+    if variable.default is not None:
+        lines.append(f"{pad}  default: {_scalar(variable.default)}")
+    if variable.choices:
+        lines.append(f"{pad}  choices: [{', '.join(variable.choices)}]")
+    lines.append(f"{pad}  description: {json.dumps(described)}")
+    text = "\n".join(lines) + "\n"
+    if variable.options:
+        text += f"{pad}  options:\n" + "".join(_meta_option(option, indent + 4) for option in variable.options)
+    return text
+
+
+def _scalar(value: t.Any) -> str:
+    """A default as YAML that reads well: quotes only where the type would change."""
+    if isinstance(value, str) and not any(letter.isalpha() for letter in value):
+        return json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+__all__ = (
+    "BY_NAME",
+    "PREFIX",
+    "REGISTERED",
+    "VARIABLES",
+    "WRONG",
+    "Variable",
+    "meta_text",
+    "typed",
+)

@@ -1,0 +1,141 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_plan
+short_description: Read and validate the cluster that the inventory describes
+version_added: "0.1.0"
+description:
+  - Reads the C(klubster_*) variables of all hosts and the groups C(servers) and C(agents), checks them, and returns the
+    cluster as plain data for the roles.
+  - All problems are reported at once, each with variable, value, rule and remedy.
+  - It runs on the controller, connects to no machine and changes nothing.
+author:
+  - KatesKit developers (@kateskit)
+extends_documentation_fragment:
+  - kateskit.klubster._attributes
+  - kateskit.klubster._attributes.info_module
+attributes:
+  platform:
+    platforms: all
+seealso:
+  - module: kateskit.klubster.preflight_check
+"""
+
+EXAMPLES = r"""
+---
+- name: Read the cluster from the inventory
+  kateskit.klubster.cluster_plan:
+  register: klubster_plan
+  run_once: true
+
+- name: Show the order in which servers join
+  ansible.builtin.debug:
+    var: klubster_plan.servers
+"""
+
+RETURN = r"""
+name:
+  description: Name of the cluster.
+  returned: success
+  type: str
+  sample: home
+machines:
+  description: The cluster's machines, servers first, in the order in which they join.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: node1
+      node_name: node1
+      role: server
+      address: 192.168.1.11
+      labels: {}
+      taints: []
+servers:
+  description: Inventory names of the servers.
+  returned: success
+  type: list
+  elements: str
+  sample: [node1]
+agents:
+  description: Inventory names of the agents.
+  returned: success
+  type: list
+  elements: str
+  sample: [node2, node3]
+engine:
+  description: The engine, its version and source, and the user's entries for its configuration.
+  returned: success
+  type: dict
+  sample: {name: kubeadm, version: 1.34.2, source: bundle, bundle_dir: /srv/bundle}
+api:
+  description: Where the Kubernetes API is reached.
+  returned: success
+  type: dict
+  sample:
+    name: api.home.internal
+    port: 6443
+    address: 192.168.1.11
+    host: localhost
+    kubeconfig: ~/.kube/klubster-home.yaml
+networks:
+  description: Networks of pods and services, and the cluster's DNS.
+  returned: success
+  type: dict
+  sample: {pod: [10.244.0.0/16], service: [10.96.0.0/16], dns_domain: cluster.local, dns_address: 10.96.0.10}
+cni:
+  description: Provider of the pod network.
+  returned: success
+  type: dict
+  sample: {provider: flannel, backend: vxlan, mtu: null}
+load_balancer:
+  description: Provider of addresses for services, and its pools.
+  returned: success
+  type: dict
+  sample:
+    provider: metallb
+    mode: l2
+    pools:
+      - name: home
+        addresses: [192.168.1.240-192.168.1.250]
+        auto_assign: true
+        avoid_buggy_ips: false
+        interfaces: []
+storage:
+  description: Storage by provider.
+  returned: success
+  type: dict
+  sample:
+    local_path: {enabled: true, path: /var/lib/klubster/local-path, class_name: local-path, default_class: true}
+single_node:
+  description: Whether it is a cluster of one machine.
+  returned: success
+  type: bool
+  sample: false
+batch:
+  description: Agents that are changed at the same time.
+  returned: success
+  type: int
+  sample: 5
+notes:
+  description: What is allowed, but worth a thought; shown as warnings too.
+  returned: success
+  type: list
+  elements: str
+  sample: ["klubster_pools is empty: services of type LoadBalancer get no address."]
+problems:
+  description: What is wrong with the variables.
+  returned: when the inventory is refused
+  type: list
+  elements: dict
+  sample:
+    - variable: klubster_batch
+      value: many
+      rule: It is a whole number, not text.
+      remedy: Write a whole number, without quotes and units.
+"""
