@@ -25,9 +25,9 @@ _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+incompatible)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _FLAG = re.compile(r"-X [\w./-]+=[^\s'\"]*")
 _GO_ARCH = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "armv7l": "arm"}
-_PROGRAM_KINDS = ("binary", "cni", "tool")
+_FOLDERS = {"binary": "bin", "cni": "cni", "tool": "tool", "part": "part"}
 
-ProgramKind = t.Literal["binary", "cni", "tool"]
+ProgramKind = t.Literal["binary", "cni", "tool", "part"]
 SourceKind = t.Literal["module", "git"]
 
 
@@ -37,7 +37,7 @@ class Program:
 
     :param package: import path; ``./x`` is relative to the component's module.
     :param output: the file's name.
-    :param kind: where it goes: ``bin/``, ``cni/``, or nowhere (a tool that only the build needs).
+    :param kind: where it goes: ``bin/`` or ``cni/`` of the bundle, into images only (part), or nowhere (a tool of the build).
     """
 
     package: str
@@ -46,7 +46,7 @@ class Program:
 
     @property
     def path(self) -> str:
-        return {"binary": "bin", "cni": "cni", "tool": "tool"}[self.kind] + "/" + self.output
+        return f"{_FOLDERS[self.kind]}/{self.output}"
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,12 @@ def _component(entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Compone
         refuse("commit", entry.get("commit"), "The full commit id, 40 hexadecimal digits.", "`git ls-remote` shows it.")
     for flag in entry.get("ldflags", ()):
         if not _FLAG.fullmatch(flag):
-            refuse("ldflags", flag, "Only `-X variable=value` without blanks or quotes.", "The rest is fixed by the builder.")
+            refuse(
+                "ldflags",
+                flag,
+                "Only `-X variable=value` without blanks or quotes.",
+                "The rest is fixed by the builder.",
+            )
     return Component(
         name=name,
         set=str(entry.get("set", "")),
@@ -249,9 +254,9 @@ def _component(entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Compone
 def _program(component: str, entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Program:
     package = str(entry.get("package", ""))
     kind = entry.get("kind", "binary")
-    if kind not in _PROGRAM_KINDS:
+    if kind not in _FOLDERS:
         problems.append(
-            Problem(f"components[{component}].programs.kind", kind, "One of binary, cni, tool.", "Choose one.")
+            Problem(f"components[{component}].programs.kind", kind, "One of binary, cni, part, tool.", "Choose one.")
         )
     return Program(package=package, output=str(entry.get("output") or package.rsplit("/", 1)[-1]), kind=kind)
 

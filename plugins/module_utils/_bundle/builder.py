@@ -1,0 +1,176 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Builds one component into the cache: by content, once, complete or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+import typing as t
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import gomodule
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import Cache, Component
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
+from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of
+
+#: Raised when the way of building changes, so that results of the old way are not taken.
+RECIPE = 1
+RECORD = "component.json"
+# What a component yields does not depend on these.
+_NOT_IN_KEY = ("weight", "memory", "set", "licences")
+
+
+@dataclass(frozen=True)
+class BuiltFile:
+    """One file of a built component, with its path inside the component's folder."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Built:
+    """A component in the cache."""
+
+    name: str
+    key: str
+    directory: Path
+    h1: str
+    go: str
+    seconds: float
+    files: tuple[BuiltFile, ...]
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Everything that building needs to know of the machine."""
+
+    cache: Cache
+    files: Path
+    tools: gomodule.Toolchain
+    arch: str
+    run: Runner
+
+    def key(self, component: Component) -> str:
+        """16 digits over all that decides the bits."""
+        recipe: dict[str, t.Any] = asdict(component)
+        for field in _NOT_IN_KEY:
+            del recipe[field]
+        recipe.update(recipe=RECIPE, go=self.tools.version, arch=self.arch)
+        if component.cgo:
+            recipe["cc"] = self.tools.c_compiler
+        digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode())
+        for name in ("go.mod", "go.sum"):
+            digest.update(self._committed(component, name))
+        return digest.hexdigest()[:16]
+
+    def folder(self, component: Component) -> Path:
+        return self.cache.components / self.key(component)
+
+    def cached(self, component: Component) -> Built | None:
+        """The component as built before, or None."""
+        return read_record(self.folder(component))
+
+    def environment(self, component: Component, work: Path) -> dict[str, str]:
+        return gomodule.environment(self.tools, component, arch=self.arch, go_cache=self.cache.go_build, work=work)
+
+    def fetch(self, component: Component) -> None:
+        """Download and verify the component's sources."""
+        with self._working(component) as work:
+            gomodule.fetch(component, work, run=self.run, env=self.environment(component, work))
+
+    def build(self, component: Component) -> Built:
+        """Build the component, or take it from the cache."""
+        folder = self.folder(component)
+        with self._working(component) as work:
+            found = read_record(folder)
+            if found:
+                return found
+            started = time.monotonic()
+            env = self.environment(component, work)
+            stage = work / "stage"
+            gomodule.fetch(component, work, run=self.run, env=env)
+            gomodule.compile_programs(component, work, stage, run=self.run, env=env)
+            h1 = gomodule.module_sum(component, self._committed(component, "go.sum").decode())
+            record = {
+                "name": component.name,
+                "key": folder.name,
+                "h1": h1,
+                "go": self.tools.version,
+                "seconds": round(time.monotonic() - started, 1),
+                "files": [
+                    {"path": path.relative_to(stage).as_posix(), "sha256": sha256_of(path), "size": path.stat().st_size}
+                    for path in sorted(stage.rglob("*"))
+                    if path.is_file()
+                ],
+            }
+            (stage / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            if folder.exists():
+                shutil.rmtree(folder)
+            stage.replace(folder)
+        built = read_record(folder)
+        assert built is not None  # noqa: S101 (it was written above)
+        return built
+
+    def refresh(self, component: Component) -> bool:
+        """Write the component's go.mod and go.sum anew; whether they changed."""
+        folder = self.files / component.name
+        before = [self._committed(component, name) for name in ("go.mod", "go.sum")]
+        with self._working(component) as work:
+            env = self.environment(component, work)
+            source, _unused = gomodule.download(component, run=self.run, env=env)
+            gomodule.refresh(component, work, run=self.run, env=env, source=source)
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in ("go.mod", "go.sum"):
+                shutil.copyfile(work / name, folder / name)
+        return before != [self._committed(component, name) for name in ("go.mod", "go.sum")]
+
+    def _committed(self, component: Component, name: str) -> bytes:
+        path = self.files / component.name / name
+        return path.read_bytes() if path.exists() else b""
+
+    @contextmanager
+    def _working(self, component: Component) -> t.Iterator[Path]:
+        """A folder of the component's own, with its go.mod and go.sum; one process at a time."""
+        work = self.cache.work / component.name
+        self.cache.work.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.cache.work / f"{component.name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+            for name in ("go.mod", "go.sum"):
+                content = self._committed(component, name)
+                if content:
+                    (work / name).write_bytes(content)
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            os.close(lock)
+
+
+def read_record(folder: Path) -> Built | None:
+    """What a folder of the components' cache holds; None if it is not there or not whole."""
+    try:
+        data = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        files = tuple(BuiltFile(entry["path"], entry["sha256"], entry["size"]) for entry in data["files"])
+        whole = all((folder / entry.path).stat().st_size == entry.size for entry in files)
+    except (OSError, ValueError, KeyError):
+        return None
+    if not whole:
+        return None
+    return Built(data["name"], data["key"], folder, data["h1"], data["go"], data["seconds"], files)
+
+
+__all__ = ("RECIPE", "RECORD", "Builder", "Built", "BuiltFile", "read_record")
