@@ -180,9 +180,11 @@ class _Reader:
                 if name.startswith(PREFIX) and name not in BY_NAME and not registered(name):
                     found.setdefault(name, []).append(host)
         for name, where in sorted(found.items()):
-            near = rules.nearest(name, tuple(BY_NAME))
+            near = rules.nearest(name[len(PREFIX) :], [known[len(PREFIX) :] for known in BY_NAME])
             remedy = (
-                f"Did you mean {near!r}?" if near else "The public variables are listed in playbooks/site.meta.yml."
+                f"Did you mean '{PREFIX}{near}'?"
+                if near
+                else "The public variables are listed in playbooks/site.meta.yml."
             )
             self._complain(self._on(name, where), self._hosts[where[0]][name], "There is no such variable.", remedy)
 
@@ -194,7 +196,7 @@ class _Reader:
     def _cluster_value(self, name: str) -> t.Any:
         """A cluster-wide variable's typed value; it must be the same on every machine."""
         variable = BY_NAME[name]
-        readers = self._members or list(self._hosts)
+        readers = self._members or [host for host in self._hosts if name in self._hosts[host]]
         given = {host: self._hosts[host][name] for host in readers if name in self._hosts.get(host, {})}
         if not given:
             if variable.required:
@@ -239,7 +241,12 @@ class _Reader:
             return WRONG
         if value is None and variable.default is None:
             return None
-        return typed(variable, value, where, self._complain)
+        return typed(
+            variable,
+            value,
+            name,
+            lambda part, found, rule, remedy: self._complain(f"{part} of {host}", found, rule, remedy),
+        )
 
     # --- machines
 

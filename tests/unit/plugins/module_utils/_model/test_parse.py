@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import Unreadable, parse
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import VARIABLES
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec import LocalPath, Pool
+
+sys.path.insert(0, str(Path(__file__).parent))
+from inventories import BAD, REMOVED, Bad, good
+
+
+def test_a_good_inventory_passes() -> None:
+    hosts, groups = good()
+    parsed = parse(hosts, groups, bundle_dir="/srv/bundle")
+    spec = parsed.spec
+    assert parsed.warnings == ()
+    assert (spec.name, spec.batch, spec.single_node) == ("home", 3, False)
+    assert [(machine.name, machine.role, machine.address) for machine in spec.machines] == [
+        ("node1", "server", "192.168.1.11"),
+        ("node2", "agent", "192.168.1.12"),
+        ("node3", "agent", "192.168.1.13"),
+    ]
+    assert spec.machines[2].labels == {"example.org/disk": "ssd"}
+    assert spec.machines[2].taints == ("example.org/only=tests:NoSchedule",)
+    assert (spec.api.name, spec.api.address, spec.api.port) == ("api.home.internal", "192.168.1.11", 6443)
+    assert spec.api.kubeconfig == "~/.kube/klubster-home.yaml"
+    assert spec.networks.dns_address == "10.96.0.10"
+    assert spec.engine.bundle_dir == "/srv/bundle"
+    assert spec.engine.kubelet_config == {"maxPods": 200}
+    assert spec.load_balancer.pools == (
+        Pool("home", ("192.168.1.240-192.168.1.247",)),
+        Pool("special", ("192.168.1.248/29",), auto_assign=False, interfaces=("eth0",)),
+    )
+    assert spec.storage.local_path == LocalPath(path="/srv/volumes")
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_a_mistake_is_refused_with_variable_value_rule_and_remedy(bad: Bad) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(*bad.inventory())
+    found = [problem for problem in caught.value.problems if _matches(problem, bad)]
+    assert found, f"expected {bad.variable}: …{bad.rule}… …{bad.remedy}…, got:\n{caught.value}"
+    assert str(found[0]) in str(caught.value)
+
+
+def _matches(problem: Problem, bad: Bad) -> bool:
+    return (
+        problem.variable.startswith(bad.variable)
+        and bad.rule in problem.rule
+        and bad.remedy in problem.remedy
+        and (bad.value is REMOVED or problem.value == bad.value)
+    )
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_a_mistake_brings_no_crowd_of_others(bad: Bad) -> None:
+    """What follows from a mistake is not reported as more mistakes."""
+    with pytest.raises(InvalidInput) as caught:
+        parse(*bad.inventory())
+    assert len(caught.value.problems) <= 3, str(caught.value)
+    assert "object object" not in str(caught.value)
+
+
+def test_there_are_many_mistakes_in_the_table() -> None:
+    assert len(BAD) >= 60
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    hosts, groups = good()
+    for name in ("node1", "node2", "node3"):
+        hosts[name] |= {"klubster_name": "Home", "klubster_batch": 0, "klubster_pol": 1}
+    with pytest.raises(InvalidInput, match="3 problems in the input; nothing was changed"):
+        parse(hosts, groups)
+
+
+def test_a_value_that_cannot_be_computed_is_a_problem() -> None:
+    hosts, groups = good()
+    for name in ("node1", "node2", "node3"):
+        hosts[name]["klubster_dns_domain"] = Unreadable("'house' is undefined")
+    hosts["node2"]["klubster_address"] = Unreadable("'lan' is undefined")
+    with pytest.raises(InvalidInput) as caught:
+        parse(hosts, groups)
+    assert [(problem.variable, problem.value) for problem in caught.value.problems] == [
+        ("klubster_dns_domain", "'house' is undefined"),
+        ("klubster_address of node2", "'lan' is undefined"),
+    ]
+
+
+def test_what_playbooks_register_is_no_unknown_variable() -> None:
+    hosts, groups = good()
+    hosts["node1"]["klubster_plan"] = {"name": "home"}
+    parse(hosts, groups)
+
+
+def test_text_of_the_command_line_is_taken_for_numbers_and_truth_values() -> None:
+    hosts, groups = good()
+    for name in ("node1", "node2", "node3"):
+        hosts[name] |= {"klubster_batch": "7", "klubster_lower_oom_score": "no", "klubster_secure_logging": "True"}
+    spec = parse(hosts, groups).spec
+    assert (spec.batch, spec.engine.lower_oom_score) == (7, False)
+
+
+def test_everything_but_the_name_has_a_default() -> None:
+    hosts = {"node1": {"klubster_name": "home", "ansible_host": "10.0.0.1"}, "10.0.0.2": {"klubster_name": "home"}}
+    spec = parse(hosts, {"servers": ["node1"], "agents": ["10.0.0.2"]}).spec
+    assert spec.machines[1].address == "10.0.0.2"
+    assert {variable.name for variable in VARIABLES if variable.required} == {"klubster_name"}
+
+
+def test_a_cluster_of_one_machine_on_request() -> None:
+    hosts = {"node1": {"klubster_name": "home", "klubster_address": "10.0.0.1", "klubster_single_node": True}}
+    spec = parse(hosts, {"servers": ["node1"]}).spec
+    assert spec.single_node
+    assert spec.agents == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "groups", "part"),
+    [
+        ({}, {"servers": ["node1", "node2"], "agents": ["node3"]}, "an odd number is better"),
+        ({}, {"servers": ["node1", "node2", "node3"], "agents": []}, "There are no agents"),
+        ({}, {"servers": ["node1", "node2"], "agents": ["node3"]}, "leads to node1 alone"),
+        ({"klubster_pools": []}, {}, "klubster_pools is empty"),
+        (
+            {
+                "klubster_pod_network": "10.244.0.0/16,fd00:10:244::/56",
+                "klubster_service_network": "10.96.0.0/16,fd00:10:96::/112",
+            },
+            {},
+            "Two address families",
+        ),
+    ],
+)
+def test_what_is_allowed_but_doubtful_is_a_warning(
+    changes: dict[str, t.Any], groups: dict[str, list[str]], part: str
+) -> None:
+    hosts, members = good()
+    for name in ("node1", "node2", "node3"):
+        hosts[name] |= changes
+    warnings = parse(hosts, members | groups).warnings
+    assert any(part in warning for warning in warnings), warnings
+
+
+def test_two_families_and_several_servers_are_in_the_model() -> None:
+    hosts, groups = good()
+    for name in ("node1", "node2", "node3"):
+        hosts[name] |= {
+            "klubster_pod_network": "10.244.0.0/16, fd00:10:244::/56",
+            "klubster_service_network": "10.96.0.0/16,fd00:10:96::/112",
+            "klubster_api_address": "192.168.1.10",
+        }
+    spec = parse(hosts, groups | {"servers": ["node3", "node1", "node2"], "agents": []}).spec
+    assert spec.networks.pod == ("10.244.0.0/16", "fd00:10:244::/56")
+    assert [machine.name for machine in spec.servers] == ["node3", "node1", "node2"]
+    assert spec.api.address == "192.168.1.10"
+
+
+def test_the_spec_is_plain_data() -> None:
+    data = parse(*good()).spec.as_dict()
+    assert data["servers"] == ["node1"]
+    assert data["agents"] == ["node2", "node3"]
+    assert data["load_balancer"]["pools"][0]["addresses"] == ["192.168.1.240-192.168.1.247"]
+
+
+def test_fifty_machines_are_read_in_a_moment() -> None:
+    shared = good()[0]["node1"]
+    hosts = {f"node{number}": shared | {"ansible_host": f"192.168.2.{number}"} for number in range(1, 51)}
+    groups = {"servers": ["node1", "node2", "node3"], "agents": [f"node{number}" for number in range(4, 51)]}
+    begin = time.perf_counter()
+    parse(hosts, groups)
+    assert time.perf_counter() - begin < 0.3
