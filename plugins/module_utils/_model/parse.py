@@ -154,6 +154,8 @@ class _Reader:
             storage=storage,
             single_node=cluster["klubster_single_node"],
             batch=cluster["klubster_batch"],
+            extra_images=tuple(cluster["klubster_images"]),
+            secure_logging=cluster["klubster_secure_logging"],
         )
         return Parsed(spec, tuple(self._warnings))
 

@@ -195,6 +195,13 @@ VARIABLES: tuple[Variable, ...] = (
         "Whether the machines may protect system programs from the out-of-memory killer; some containers may not.",
         default=True,
     ),
+    Variable(
+        "klubster_images",
+        "list",
+        "Images of the bundle to put on every node besides those that the cluster needs, by their names there.",
+        default=[],
+        elements="str",
+    ),
     Variable("klubster_secure_logging", "bool", "Hide the output of tasks that handle secrets.", default=True),
     Variable("klubster_reset", "str", "The cluster's name again, to confirm playbooks/reset.yml."),
     Variable(

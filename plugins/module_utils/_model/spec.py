@@ -135,6 +135,30 @@ class ClusterSpec:
     single_node: bool = False
     #: agents changed at the same time
     batch: int = 5
+    #: images of the bundle that the user wants on every node, by their names there
+    extra_images: tuple[str, ...] = ()
+    #: hide the output of tasks that handle secrets
+    secure_logging: bool = True
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Images of the bundle that every node needs besides the engine's own, by their names there."""
+        needed: list[str] = []
+        if self.cni.provider == "flannel":
+            needed.append("flannel")
+        if self.storage.local_path.enabled:
+            needed += ["local-path-provisioner", "shell"]
+        if self.load_balancer.provider == "metallb":
+            needed += ["metallb-controller", "metallb-speaker"]
+        return tuple(dict.fromkeys([*needed, *self.extra_images]))
+
+    @property
+    def hosts(self) -> tuple[dict[str, t.Any], ...]:
+        """Entries of each machine's hosts file: the API's name and every node's."""
+        names: dict[str, list[str]] = {self.api.address: [self.api.name]}
+        for machine in self.machines:
+            names.setdefault(machine.address, []).append(machine.node_name)
+        return tuple({"address": address, "names": entries} for address, entries in names.items())
 
     @property
     def servers(self) -> tuple[Machine, ...]:
@@ -146,10 +170,12 @@ class ClusterSpec:
         return tuple(machine for machine in self.machines if machine.role == "agent")
 
     def as_dict(self) -> dict[str, t.Any]:
-        """Plain data for Ansible: tuples as lists, with ``servers`` and ``agents`` as lists of inventory names."""
+        """Plain data for Ansible: tuples as lists, with what is derived; ``servers`` and ``agents`` are inventory names."""
         data: dict[str, t.Any] = _plain(asdict(self))
         data["servers"] = [machine.name for machine in self.servers]
         data["agents"] = [machine.name for machine in self.agents]
+        data["images"] = list(self.images)
+        data["hosts"] = _plain(self.hosts)
         return data
 
 
