@@ -122,6 +122,25 @@ batch:
   returned: success
   type: int
   sample: 5
+secure_logging:
+  description: Whether the results of tasks that handle secrets are hidden.
+  returned: success
+  type: bool
+  sample: true
+hosts:
+  description: Addresses and names that nodes find without a DNS server.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - address: 192.168.1.11
+      names: [node1, api.home.internal]
+images:
+  description: Images that the layers above the engine run, by their names in the bundle.
+  returned: success
+  type: list
+  elements: str
+  sample: [flannel]
 notes:
   description: What is allowed, but worth a thought; shown as warnings too.
   returned: success

@@ -135,6 +135,8 @@ class ClusterSpec:
     single_node: bool = False
     #: agents changed at the same time
     batch: int = 5
+    #: hide the results of tasks that handle secrets
+    secure_logging: bool = True
     #: images of the bundle that the user wants on every node, by their names there
     extra_images: tuple[str, ...] = ()
     #: hide the output of tasks that handle secrets

@@ -167,6 +167,12 @@ def test_the_spec_is_plain_data() -> None:
     data = parse(*good()).spec.as_dict()
     assert data["servers"] == ["node1"]
     assert data["agents"] == ["node2", "node3"]
+    assert data["hosts"] == [
+        {"address": "192.168.1.11", "names": ["node1", "api.home.internal"]},
+        {"address": "192.168.1.12", "names": ["node2"]},
+        {"address": "192.168.1.13", "names": ["node3"]},
+    ]
+    assert data["images"] == ["flannel", "local-path-provisioner", "shell", "metallb-controller", "metallb-speaker"]
     assert data["load_balancer"]["pools"][0]["addresses"] == ["192.168.1.240-192.168.1.247"]
 
 
