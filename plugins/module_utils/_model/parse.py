@@ -154,7 +154,6 @@ class _Reader:
             storage=storage,
             single_node=cluster["klubster_single_node"],
             batch=cluster["klubster_batch"],
-            secure_logging=cluster["klubster_secure_logging"],
             extra_images=tuple(cluster["klubster_images"]),
             secure_logging=cluster["klubster_secure_logging"],
         )

@@ -135,8 +135,6 @@ class ClusterSpec:
     single_node: bool = False
     #: agents changed at the same time
     batch: int = 5
-    #: hide the results of tasks that handle secrets
-    secure_logging: bool = True
     #: images of the bundle that the user wants on every node, by their names there
     extra_images: tuple[str, ...] = ()
     #: hide the output of tasks that handle secrets
@@ -147,7 +145,7 @@ class ClusterSpec:
         """Images of the bundle that every node needs besides the engine's own, by their names there."""
         needed: list[str] = []
         if self.cni.provider == "flannel":
-            needed.append("flannel")
+            needed += ["flannel", "shell"]
         if self.storage.local_path.enabled:
             needed += ["local-path-provisioner", "shell"]
         if self.load_balancer.provider == "metallb":
@@ -172,7 +170,7 @@ class ClusterSpec:
         return tuple(machine for machine in self.machines if machine.role == "agent")
 
     def as_dict(self) -> dict[str, t.Any]:
-        """Plain data for Ansible: tuples as lists, with what is derived; ``servers`` and ``agents`` are inventory names."""
+        """Plain data for Ansible: tuples as lists, with what is derived; ``servers`` and ``agents`` are names."""
         data: dict[str, t.Any] = _plain(asdict(self))
         data["servers"] = [machine.name for machine in self.servers]
         data["agents"] = [machine.name for machine in self.agents]

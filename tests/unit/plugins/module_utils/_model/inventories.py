@@ -427,6 +427,7 @@ BAD: dict[str, Bad] = {
         "'fast'",
         "klubster_storage.local_path.class_name",
     ),
+    "images text": one("klubster_images", "agnhost", "a list, not text", "[a, b]"),
     # configuration of Kubernetes
     "kubelet configuration text": one("klubster_kubelet_config", "maxPods: 3", "a mapping", "key: value"),
     "kubelet configuration ours": one(

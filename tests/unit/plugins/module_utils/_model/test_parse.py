@@ -168,7 +168,7 @@ def test_the_spec_is_plain_data() -> None:
     assert data["servers"] == ["node1"]
     assert data["agents"] == ["node2", "node3"]
     assert data["hosts"] == [
-        {"address": "192.168.1.11", "names": ["node1", "api.home.internal"]},
+        {"address": "192.168.1.11", "names": ["api.home.internal", "node1"]},
         {"address": "192.168.1.12", "names": ["node2"]},
         {"address": "192.168.1.13", "names": ["node3"]},
     ]
