@@ -201,7 +201,7 @@ def sysctls() -> dict[str, str]:
 def cgroups() -> list[str]:
     """Folders of pods and of our services, in every hierarchy."""
     wanted = re.compile(r"kubepods|kubelet|containerd|cri-|kube-")
-    found = set()
+    found: set[str] = set()
     for folder, folders, _names in os.walk("/sys/fs/cgroup"):
         found.update(f"{folder}/{name}" for name in folders if wanted.search(name))
     return sorted(found)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verification of a living cluster from outside. Usage: pytest tests/verify --inventory inventories/lab"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import typing as t
+import uuid
+from pathlib import Path
+
+import pytest
+from kubernetes import client
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from cluster import ROOT, Cluster, Inventory, Machine, ansible, enter_network, until
+from parts import service, template
+
+NAMESPACE = "klubster-verify"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("klubster")
+    group.addoption("--inventory", default=os.environ.get("KLUBSTER_INVENTORY", str(ROOT / "inventories" / "lab")))
+    group.addoption("--network", default=None, help="network namespace to look from; by default the lab's")
+
+
+@pytest.fixture(scope="session")
+def inventory(request: pytest.FixtureRequest) -> Inventory:
+    found = Inventory(str(request.config.getoption("--inventory")))
+    chosen = request.config.getoption("--network") or found.vars("lab_controller").get("lab_namespace")
+    if chosen:
+        enter_network(Path(chosen))
+    return found
+
+
+@pytest.fixture(scope="session")
+def machines(inventory: Inventory) -> list[Machine]:
+    return inventory.machines
+
+
+@pytest.fixture(scope="session")
+def cluster(inventory: Inventory) -> Cluster:
+    default = f"~/.kube/klubster-{inventory.get('klubster_name')}.yaml"
+    return Cluster(Path(str(inventory.get("klubster_kubeconfig") or default)).expanduser())
+
+
+@pytest.fixture(scope="session")
+def image(inventory: Inventory) -> str:
+    """The test image, on every node: there is no registry."""
+    done = ansible(inventory.source, "ansible-playbook", str(ROOT / "tests" / "verify" / "images.yml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (line,) = (line for line in done.stdout.splitlines() if "agnhost-is=" in line)
+    return line.partition("agnhost-is=")[2].strip().strip('"')
+
+
+@pytest.fixture(scope="session")
+def namespace(cluster: Cluster) -> t.Iterator[str]:
+    name = f"{NAMESPACE}-{uuid.uuid4().hex[:6]}"
+    cluster.core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
+    # Pods are refused until the namespace has its account.
+    until(lambda: cluster.core.list_namespaced_service_account(name).items, f"service account in {name}", 30)
+    try:
+        yield name
+    finally:
+        with contextlib.suppress(client.ApiException):
+            cluster.core.delete_namespace(name)
+        until(
+            lambda: all(entry.metadata.name != name for entry in cluster.core.list_namespace().items),
+            f"namespace {name} gone",
+            120,
+        )
+
+
+@pytest.fixture(scope="session")
+def probes(cluster: Cluster, namespace: str, image: str, machines: list[Machine]) -> dict[str, t.Any]:
+    """One pod on every node, servers included: node name → pod."""
+    labels = client.V1LabelSelector(match_labels={"app": "probe"})
+    cluster.apps.create_namespaced_daemon_set(
+        namespace,
+        client.V1DaemonSet(
+            metadata=client.V1ObjectMeta(name="probe"),
+            spec=client.V1DaemonSetSpec(selector=labels, template=template(image, "probe")),
+        ),
+    )
+    cluster.wait(
+        cluster.apps.list_namespaced_daemon_set,
+        namespace,
+        lambda found: (found.status.number_ready or 0) == len(machines),
+        f"a ready pod on each of {len(machines)} nodes",
+        90,
+    )
+    pods = cluster.core.list_namespaced_pod(namespace, label_selector="app=probe").items
+    return {pod.spec.node_name: pod for pod in pods}
+
+
+@pytest.fixture(scope="session")
+def inner_service(cluster: Cluster, namespace: str, probes: dict[str, t.Any]) -> t.Any:
+    """A service of all the probes, and every node knows it."""
+    made = cluster.core.create_namespaced_service(namespace, service("probe", "probe"))
+    assert probes
+    return made
+
+
+@pytest.fixture(scope="session")
+def web(cluster: Cluster, namespace: str, image: str) -> client.V1Service:
+    """A web page behind an address of the load balancer."""
+    labels = client.V1LabelSelector(match_labels={"app": "web"})
+    cluster.apps.create_namespaced_deployment(
+        namespace,
+        client.V1Deployment(
+            metadata=client.V1ObjectMeta(name="web"),
+            spec=client.V1DeploymentSpec(replicas=2, selector=labels, template=template(image, "web")),
+        ),
+    )
+    cluster.core.create_namespaced_service(namespace, service("web", "web", "LoadBalancer"))
+    cluster.wait(
+        cluster.apps.list_namespaced_deployment,
+        namespace,
+        lambda found: found.metadata.name == "web" and (found.status.ready_replicas or 0) == 2,
+        "two ready pods of the page",
+        90,
+    )
+    found: client.V1Service = cluster.wait(
+        cluster.core.list_namespaced_service,
+        namespace,
+        lambda entry: entry.metadata.name == "web" and bool(entry.status.load_balancer.ingress),
+        "an address for the service of type LoadBalancer",
+        30,
+    )
+    return found
+
+
+@pytest.fixture(scope="session")
+def web_address(web: client.V1Service) -> str:
+    return str(web.status.load_balancer.ingress[0].ip)
