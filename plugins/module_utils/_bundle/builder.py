@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import gomodule
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import gomodule, licences
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import Cache, Component
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of
 
 #: Raised when the way of building changes, so that results of the old way are not taken.
-RECIPE = 1
+RECIPE = 2
 RECORD = "component.json"
 # What a component yields does not depend on these.
 _NOT_IN_KEY = ("weight", "memory", "set", "licences")
@@ -49,6 +49,11 @@ class Built:
     go: str
     seconds: float
     files: tuple[BuiltFile, ...]
+    #: the modules in its programs: path, version, h1
+    modules: tuple[tuple[str, str, str], ...] = ()
+
+    def file(self, path: str) -> BuiltFile:
+        return next(entry for entry in self.files if entry.path == path)
 
 
 @dataclass(frozen=True)
@@ -99,14 +104,19 @@ class Builder:
             started = time.monotonic()
             env = self.environment(component, work)
             stage = work / "stage"
-            gomodule.fetch(component, work, run=self.run, env=env)
-            gomodule.compile_programs(component, work, stage, run=self.run, env=env)
+            modules = gomodule.fetch(component, work, run=self.run, env=env)
+            own = next(module for module in modules if module.path == component.module)
+            gomodule.compile_programs(component, work, stage, source=own.directory, run=self.run, env=env)
+            for tree in component.trees:
+                _copy(own.directory / tree.origin, stage / tree.path)
+            licences.write(stage / "licences" / f"{component.name}.txt", modules)
             h1 = gomodule.module_sum(component, self._committed(component, "go.sum").decode())
             record = {
                 "name": component.name,
                 "key": folder.name,
                 "h1": h1,
                 "go": self.tools.version,
+                "modules": [[module.path, module.version, module.h1] for module in modules],
                 "seconds": round(time.monotonic() - started, 1),
                 "files": [
                     {"path": path.relative_to(stage).as_posix(), "sha256": sha256_of(path), "size": path.stat().st_size}
@@ -170,7 +180,20 @@ def read_record(folder: Path) -> Built | None:
         return None
     if not whole:
         return None
-    return Built(data["name"], data["key"], folder, data["h1"], data["go"], data["seconds"], files)
+    modules = tuple((path, version, h1) for path, version, h1 in data["modules"])
+    return Built(data["name"], data["key"], folder, data["h1"], data["go"], data["seconds"], files, modules)
+
+
+def _copy(origin: Path, target: Path) -> None:
+    """Copy a file or folder of a module; the download cache is read-only, the copy is not."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if origin.is_file():
+        shutil.copyfile(origin, target)
+        target.chmod(0o644)
+        return
+    for path in sorted(origin.rglob("*")):
+        if path.is_file():
+            _copy(path, target / path.relative_to(origin))
 
 
 __all__ = ("RECIPE", "RECORD", "Builder", "Built", "BuiltFile", "read_record")

@@ -43,10 +43,60 @@ class Program:
     package: str
     output: str
     kind: ProgramKind
+    #: a C source in the module instead of a package; linked statically
+    source: str = ""
+    #: definitions for the C compiler
+    defines: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
         return f"{_FOLDERS[self.kind]}/{self.output}"
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A file or folder of the component's module that goes into the bundle as it is."""
+
+    origin: str
+    path: str
+
+    @property
+    def kind(self) -> str:
+        return {"charts": "chart", "manifests": "manifest"}[self.path.split("/", 1)[0]]
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image archive.
+
+    :param files: path in the image → path of a component's output.
+    :param links: path in the image → what the symbolic link says.
+    :param system: names of sets of the build machine's programs.
+    """
+
+    name: str
+    component: str
+    tag: str
+    files: tuple[tuple[str, str], ...]
+    links: tuple[tuple[str, str], ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    user: str = ""
+    system: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SystemSet:
+    """Programs of the build machine's distribution, for what no Go module offers.
+
+    :param packages: Debian packages they come from.
+    :param files: paths or patterns; the libraries they need are found by themselves.
+    :param links: path → what the symbolic link says.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    files: tuple[str, ...]
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +110,7 @@ class Component:
     version: str
     programs: tuple[Program, ...]
     licences: tuple[str, ...]
+    trees: tuple[Tree, ...] = ()
     #: for source ``git``
     repository: str = ""
     tag: str = ""
@@ -84,12 +135,23 @@ class Component:
             return f"{self.module}/{program.package[2:]}"
         return program.package
 
+    def fill(self, text: str) -> str:
+        """Replace ``{version}``, ``{major}`` and ``{minor}``."""
+        major, minor = self.version.split(".")[:2]
+        return text.format(version=self.version, major=major, minor=minor)
+
+    @property
+    def go_programs(self) -> tuple[Program, ...]:
+        return tuple(program for program in self.programs if not program.source)
+
+    @property
+    def c_programs(self) -> tuple[Program, ...]:
+        return tuple(program for program in self.programs if program.source)
+
     @property
     def link_flags(self) -> str:
         """The value of ``-ldflags``: nothing that differs between two builds."""
-        parts = self.version.split(".")
-        words = {"version": self.version, "major": parts[0], "minor": parts[1]}
-        flags = ["-s", "-w", "-buildid=", *(flag.format(**words) for flag in self.ldflags)]
+        flags = ["-s", "-w", "-buildid=", *(self.fill(flag) for flag in self.ldflags)]
         if self.cgo:
             flags += ["-linkmode=external", '-extldflags "-static -Wl,--build-id=none"']
         return " ".join(flags)
@@ -101,8 +163,17 @@ class Catalogue:
 
     registry: str
     components: tuple[Component, ...]
+    images: tuple[Image, ...]
+    system: tuple[SystemSet, ...]
     files: Path
     text: str
+
+    def reference(self, image: Image) -> str:
+        """The name under which containerd knows an image."""
+        return f"{self.registry}/{image.name}:{self.component(image.component).fill(image.tag)}"
+
+    def system_set(self, name: str) -> SystemSet:
+        return next(entry for entry in self.system if entry.name == name)
 
     def component(self, name: str) -> Component:
         for component in self.components:
@@ -181,9 +252,19 @@ def parse(text: str, files: Path) -> Catalogue:
         if component.name in seen:
             problems.append(Problem("name", component.name, "Names are unique.", "Give the second one another name."))
         seen.add(component.name)
+    system = [_system_set(entry) for entry in data.get("system", ())]
+    images = [_image(entry) for entry in data.get("images", ())]
+    _check_images(images, components, system, problems)
     if problems:
         raise InvalidInput(problems)
-    return Catalogue(registry=data["registry"], components=tuple(components), files=files, text=text)
+    return Catalogue(
+        registry=data["registry"],
+        components=tuple(components),
+        images=tuple(images),
+        system=tuple(system),
+        files=files,
+        text=text,
+    )
 
 
 def bundle_key(role_dir: Path | None = None, arch: str = "") -> str:
@@ -238,6 +319,7 @@ def _component(entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Compone
         version=version,
         programs=tuple(_program(name, program, problems) for program in entry.get("programs", ())),
         licences=tuple(entry.get("licences", ())),
+        trees=tuple(Tree(tree["from"], tree["to"]) for tree in entry.get("trees", ())),
         repository=str(entry.get("repository", "")),
         tag=str(entry.get("tag", "")),
         commit=str(entry.get("commit", "")),
@@ -252,13 +334,55 @@ def _component(entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Compone
 
 
 def _program(component: str, entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Program:
-    package = str(entry.get("package", ""))
+    package, source = str(entry.get("package", "")), str(entry.get("source", ""))
     kind = entry.get("kind", "binary")
     if kind not in _FOLDERS:
-        problems.append(
-            Problem(f"components[{component}].programs.kind", kind, "One of binary, cni, part, tool.", "Choose one.")
-        )
-    return Program(package=package, output=str(entry.get("output") or package.rsplit("/", 1)[-1]), kind=kind)
+        rule = "One of binary, cni, part, tool."
+        problems.append(Problem(f"components[{component}].programs.kind", kind, rule, "Choose one."))
+    if bool(package) == bool(source):
+        rule = "Either a Go package or a C source."
+        problems.append(Problem(f"components[{component}].programs", dict(entry), rule, "Give one of the two."))
+    output = str(entry.get("output") or package.rsplit("/", 1)[-1])
+    return Program(package, output, kind, source, tuple(entry.get("defines", ())))
+
+
+def _image(entry: t.Mapping[str, t.Any]) -> Image:
+    return Image(
+        name=entry["name"],
+        component=entry["component"],
+        tag=entry["tag"],
+        files=tuple(dict(entry["files"]).items()),
+        links=tuple(dict(entry.get("links", {})).items()),
+        entrypoint=tuple(entry.get("entrypoint", ())),
+        user=str(entry.get("user", "")),
+        system=tuple(entry.get("system", ())),
+    )
+
+
+def _system_set(entry: t.Mapping[str, t.Any]) -> SystemSet:
+    links = tuple(dict(entry.get("links", {})).items())
+    return SystemSet(entry["name"], tuple(entry["packages"]), tuple(entry["files"]), links)
+
+
+def _check_images(
+    images: t.Sequence[Image],
+    components: t.Sequence[Component],
+    system: t.Sequence[SystemSet],
+    problems: list[Problem],
+) -> None:
+    """Every image names a component, outputs of it, and system sets that exist."""
+    outputs = {entry.name: {program.path for program in entry.programs} for entry in components}
+    sets = {entry.name for entry in system}
+    for image in images:
+        where = f"images[{image.name}]"
+        if image.component not in outputs:
+            problems.append(Problem(f"{where}.component", image.component, "No such component.", "Name one that exists."))
+            continue
+        for path in sorted({path for _target, path in image.files} - outputs[image.component]):
+            rule = f"The component {image.component} has no such output."
+            problems.append(Problem(f"{where}.files", path, rule, "Name one of its programs."))
+        for name in sorted(set(image.system) - sets):
+            problems.append(Problem(f"{where}.system", name, "No such set.", f"Use: {', '.join(sorted(sets))}."))
 
 
 __all__ = (
@@ -266,7 +390,10 @@ __all__ = (
     "Cache",
     "Catalogue",
     "Component",
+    "Image",
     "Program",
+    "SystemSet",
+    "Tree",
     "bundle_key",
     "default_bundle_dir",
     "default_cache",

@@ -148,14 +148,42 @@ def refresh(component: Component, folder: Path, *, run: Runner, env: t.Mapping[s
     _go(run, component, ["go", "-C", str(folder), "list", "-mod=mod", "-deps", *_build_flags(component)], env)
 
 
-def fetch(component: Component, work: Path, *, run: Runner, env: t.Mapping[str, str]) -> None:
-    """Download and verify what a component needs. ``work`` holds its go.mod and go.sum."""
-    argv = ["go", "-C", str(work), "list", "-mod=readonly", "-deps", "-f", "{{.ImportPath}}", *_build_flags(component)]
-    _go(run, component, argv, env)
+@dataclass(frozen=True)
+class Module:
+    """A module whose code is in a component's programs. ``directory`` is where the verified sources lie."""
+
+    path: str
+    version: str
+    h1: str
+    directory: Path
 
 
-def compile_programs(component: Component, work: Path, out: Path, *, run: Runner, env: t.Mapping[str, str]) -> None:
-    """Compile every program of a component into ``out/<program.path>``."""
+def fetch(component: Component, work: Path, *, run: Runner, env: t.Mapping[str, str]) -> tuple[Module, ...]:
+    """Download and verify what a component needs; the modules its programs are made of.
+
+    :param work: holds the component's go.mod and go.sum.
+    """
+    line = "{{with .Module}}{{.Path}} {{.Version}} {{if .Replace}}{{.Replace.Path}} {{.Replace.Version}}{{else}}- -{{end}} {{.Dir}}{{end}}"
+    argv = ["go", "-C", str(work), "list", "-mod=readonly", "-deps", "-f", line, *_build_flags(component)]
+    output = _go(run, component, argv, env)
+    sums = {(words[0], words[1]): words[2] for words in map(str.split, _lines(work / "go.sum")) if len(words) == 3}
+    found: dict[tuple[str, str], Module] = {}
+    for path, version, other, other_version, directory in (
+        entry.split(" ", 4) for entry in output.splitlines() if entry.strip()
+    ):
+        name = (path, version) if other == "-" else (other, other_version)
+        if name not in found:
+            found[name] = Module(name[0], name[1], sums.get(name, ""), Path(directory))
+    return tuple(found[name] for name in sorted(found))
+
+
+def compile_programs(
+    component: Component, work: Path, out: Path, *, source: Path, run: Runner, env: t.Mapping[str, str]
+) -> None:
+    """Compile every program of a component into ``out/<program.path>``.
+
+    :param source: the folder of the component's own module, for its C programs.
+    """
     stage = work / "out"
     stage.mkdir(parents=True, exist_ok=True)
     argv = ["go", "-C", str(work), "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", f"{stage}/"]
@@ -164,7 +192,10 @@ def compile_programs(component: Component, work: Path, out: Path, *, run: Runner
     for program in component.programs:
         target = out / program.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(str(stage / go_output_name(component.package_path(program))), target)
+        if program.source:
+            _compile_c(component, program, source, target, run=run, env=env)
+        else:
+            shutil.move(str(stage / go_output_name(component.package_path(program))), target)
         target.chmod(0o755)
 
 
@@ -203,13 +234,26 @@ def go_output_name(package: str) -> str:
 
 def _build_flags(component: Component) -> list[str]:
     tags = ["-tags", ",".join(component.tags)] if component.tags else []
-    return [*tags, *(component.package_path(program) for program in component.programs)]
+    return [*tags, *(component.package_path(program) for program in component.go_programs)]
 
 
-def _go(run: Runner, component: Component, argv: t.Sequence[str], env: t.Mapping[str, str]) -> None:
+def _compile_c(
+    component: Component, program: Program, source: Path, target: Path, *, run: Runner, env: t.Mapping[str, str]
+) -> None:
+    argv = ["gcc", "-Os", "-Wall", "-static", "-s", "-Wl,--build-id=none", f"-ffile-prefix-map={source}=/module"]
+    argv += [f"-D{definition}" for definition in program.defines]
+    _go(run, component, [*argv, "-o", str(target), str(source / program.source)], env)
+
+
+def _go(run: Runner, component: Component, argv: t.Sequence[str], env: t.Mapping[str, str]) -> str:
     done = run(argv, check=False, env=env)
     if done.rc != 0:
         raise explain(component.name, done.stderr or done.stdout)
+    return done.stdout
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
 
 
 def _go_mod(component: Component, own: t.Mapping[str, t.Any]) -> str:
@@ -235,7 +279,7 @@ def _go_mod(component: Component, own: t.Mapping[str, t.Any]) -> str:
 __all__ = (
     "MINIMUM_GO",
     "SOURCE_DATE_EPOCH",
-    "Program",
+    "Module",
     "Toolchain",
     "compile_programs",
     "download",
