@@ -263,9 +263,9 @@ class Applier:
         for one in self._sets:
             for obj in one.base:
                 spec = obj.get("spec") or {}
-                if obj["kind"] == "CustomResourceDefinition" and spec.get("group") == kind.group:
-                    if (spec.get("names") or {}).get("kind") == kind.kind:
-                        return True
+                brought = (spec.get("group"), (spec.get("names") or {}).get("kind"))
+                if obj["kind"] == "CustomResourceDefinition" and brought == (kind.group, kind.kind):
+                    return True
         return False
 
     def _generate(self, one: ObjectSet, secret: GeneratedSecret) -> None:
@@ -430,9 +430,9 @@ def _refuse_fixed(one: ObjectSet, record: Object | None) -> None:
         if isinstance(before, dict) and key in before and before[key] != value
     ]
     if different:
-        raise FixedProperty(
-            f"Set {one.name!r} cannot change this in a living cluster: {'; '.join(different)}. {one.fixed_remedy}".strip()
-        )
+        changes = "; ".join(different)
+        text = f"Set {one.name!r} cannot change this in a living cluster: {changes}. {one.fixed_remedy}"
+        raise FixedProperty(text.strip())
 
 
 def _secret_of(one: ObjectSet, secret: GeneratedSecret, value: str) -> Object:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Kind, Object, Ref
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.ready import condition, why_not_ready
@@ -33,7 +34,7 @@ def explain(service: Service, refs: t.Iterable[Ref]) -> list[str]:
             namespaces[ref.namespace] = service.list(_EVENT, namespace=ref.namespace, fields="type=Warning")
         waiting = [pod for pod in pods if why_not_ready(pod)]
         for pod in waiting:
-            found += causes_of_pod(pod, lambda name, pod=pod: _tail(service, pod, name))
+            found += causes_of_pod(pod, partial(_tail, service, pod))
         found += causes_of_events(namespaces[ref.namespace], {_name(live), *(_name(pod) for pod in waiting)})
     found += causes_of_nodes(service.list(_NODE))
     ordered = [text for _weight, text in sorted(found, key=lambda cause: cause[0])]

@@ -23,8 +23,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service import (
     ClusterError,
     Refused,
-    Unreachable,
     UnknownKind,
+    Unreachable,
 )
 
 try:

@@ -79,4 +79,4 @@ class Service(t.Protocol):
         """The last lines a container wrote, or nothing when there are none to be had."""
 
 
-__all__ = ("ClusterError", "Refused", "Service", "Unreachable", "UnknownKind")
+__all__ = ("ClusterError", "Refused", "Service", "UnknownKind", "Unreachable")
