@@ -77,7 +77,6 @@ machines:
 """
 
 import os
-import sys
 import typing as t
 
 from ansible.errors import AnsibleParserError
@@ -106,12 +105,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
             lab = parse_lab(definition, name=os.environ.get("KLUBSTER_LAB_NAME") or None)
         except KlubsterError as exc:
             raise AnsibleParserError(f"{path}: {exc}") from exc
-        data = inventory_of(
-            lab,
-            LabPaths(lab.name, cache_folder()),
-            definition=str(loader.path_dwim(path)),
-            python=sys.executable,
-        )
+        data = inventory_of(lab, LabPaths(lab.name, cache_folder()), definition=str(loader.path_dwim(path)))
         for name, value in data.variables.items():
             inventory.set_variable("all", name, value)
         for group in data.groups:

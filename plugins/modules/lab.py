@@ -152,7 +152,12 @@ def perform(backend: Backend, lab: Lab, params: dict[str, t.Any], *, check: bool
     if state == "up":
         changes = backend.up(lab, check=check)
         touched = {*changes.remove, *changes.restart, *changes.limit, *changes.start}
-        return {**result, "changed": not changes.empty, "machines": sorted(touched), "diff": changes.difference.as_diff()}
+        return {
+            **result,
+            "changed": not changes.empty,
+            "machines": sorted(touched),
+            "diff": changes.difference.as_diff(),
+        }
     if state == "down":
         machines = sorted(backend.observe(lab.name).machines)
         changed = backend.down(lab.name, check=check)

@@ -61,7 +61,9 @@ class Backend(t.Protocol):
     def down(self, name: str, *, check: bool = False) -> bool:
         """Take the lab away, whatever state it is in; return whether there was anything."""
 
-    def power_off(self, name: str, machines: t.Sequence[str], *, orderly: bool = False, check: bool = False) -> tuple[str, ...]:
+    def power_off(
+        self, name: str, machines: t.Sequence[str], *, orderly: bool = False, check: bool = False
+    ) -> tuple[str, ...]:
         """Pull the plug (or shut down, when orderly); return the machines that were running. Their disks keep what they hold."""
 
     def power_on(self, name: str, machines: t.Sequence[str], *, check: bool = False) -> tuple[str, ...]:
@@ -92,7 +94,9 @@ def plan(lab: Lab, observed: Observed) -> Changes:
             start.append(name)
         elif found.digest != machine.digest:
             difference.add(
-                f"machine {name}", want=f"running, definition {machine.digest}", have=f"{found.power}, definition {found.digest or 'unknown'}"
+                f"machine {name}",
+                want=f"running, definition {machine.digest}",
+                have=f"{found.power}, definition {found.digest or 'unknown'}",
             )
             restart.append(name)
         else:

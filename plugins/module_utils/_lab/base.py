@@ -119,7 +119,9 @@ class BaseRoot:
             try:
                 self._run(self.command(partial, mirror), env=self._proxies())
             except CommandFailed as exc:
-                raise KlubsterError(f"Debian {self.recipe.suite} cannot be installed from {mirror}.\n{_reason(partial, exc)}") from exc
+                raise KlubsterError(
+                    f"Debian {self.recipe.suite} cannot be installed from {mirror}.\n{_reason(partial, exc)}"
+                ) from exc
             self._finish(partial)
             partial.rename(self.path)
         return True
@@ -134,7 +136,14 @@ class BaseRoot:
 
     def _mirror_of_apt(self) -> str:
         listing = self._run(
-            ["apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(ORIGIN) $(REPO_URI)", "Created-By: Packages"], check=False
+            [
+                "apt-get",
+                "indextargets",
+                "--format",
+                "$(CODENAME) $(COMPONENT) $(ORIGIN) $(REPO_URI)",
+                "Created-By: Packages",
+            ],
+            check=False,
         )
         for line in listing.stdout.splitlines():
             codename, component, origin, address = [*line.split(maxsplit=3), "", "", "", ""][:4]

@@ -122,7 +122,9 @@ class ControlGroups:
         while pending:
             pending = [tree for tree in pending if not _remove_tree(tree)]
             if pending and time.monotonic() > deadline:
-                raise KlubsterError(f"These control groups cannot be removed: {', '.join(map(str, pending))}. Look at their cgroup.procs.")
+                raise KlubsterError(
+                    f"These control groups cannot be removed: {', '.join(map(str, pending))}. Look at their cgroup.procs."
+                )
             if pending:
                 select.select([], [], [], 0.01)
 

@@ -26,7 +26,11 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import I
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.backend import Changes, Found, Observed, plan
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import INIT, BaseRoot, remove_folder
-from ansible_collections.kateskit.klubster.plugins.module_utils._lab.cgroups import ControlGroups, end_processes, wait_for_end
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.cgroups import (
+    ControlGroups,
+    end_processes,
+    wait_for_end,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.definition import Disk, Lab, LabMachine
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.host import HostSettings
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.lock import locked_folder
@@ -37,7 +41,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._lab.network imp
     in_namespace,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.paths import LabPaths
-from ansible_collections.kateskit.klubster.plugins.module_utils._lab.ssh import make_key, write_client_files
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.ssh import client_files, make_key
 
 # Folders that cannot be on the machine's overlay, because overlays are made on them.
 FOLDERS = {
@@ -50,6 +54,7 @@ PROGRAMS = (
     "debootstrap", "ip", "losetup", "nsenter", "rm", "setpriv", "ssh", "ssh-keygen", "systemd-nspawn", "umount", "unshare",
 )  # fmt: skip
 _SYSTEM_CALLS = "add_key keyctl bpf perf_event_open kexec_load open_by_handle_at"
+_HOST_KEY = "etc/ssh/ssh_host_ed25519_key.pub"
 _REBOOT = 133
 _SIGRTMIN = 34
 _POWER_OFF = _SIGRTMIN + 4
@@ -86,10 +91,13 @@ class ContainerBackend:
         paths = self._paths(lab.name)
         self._refuse_foreign(paths)
         if check:
-            return plan(lab, self.observe(lab.name))
+            changes = plan(lab, self.observe(lab.name))
+            self._compare_client_files(lab, paths, changes)
+            return changes
         self._base.build()
         with locked_folder(paths.state):
             changes = plan(lab, self.observe(lab.name))
+            self._compare_client_files(lab, paths, changes)
             self._host.take(lab.name)
             (paths.runtime / "owner").write_text(str(paths.state))
             for name in (*changes.remove, *changes.restart):
@@ -124,7 +132,9 @@ class ContainerBackend:
             paths.state.parent.rmdir()
         return True
 
-    def power_off(self, name: str, machines: t.Sequence[str], *, orderly: bool = False, check: bool = False) -> tuple[str, ...]:
+    def power_off(
+        self, name: str, machines: t.Sequence[str], *, orderly: bool = False, check: bool = False
+    ) -> tuple[str, ...]:
         paths = self._paths(name)
         running = tuple(one for one in self._known(paths, machines) if self._groups.init_of(name, one) is not None)
         if not check and running:
@@ -196,8 +206,30 @@ class ContainerBackend:
         paths.key.parent.chmod(0o700)
         public = make_key(paths.key, f"klubster lab {lab.name}", self._run)
         with ThreadPoolExecutor(max_workers=8) as pool:
-            keys = dict(zip(lab.machines, pool.map(lambda one: self._prepare_machine(lab, one, paths, public), lab.machines.values())))
-        write_client_files(lab, paths, keys)
+            keys = dict(
+                zip(
+                    lab.machines,
+                    pool.map(lambda one: self._prepare_machine(lab, one, paths, public), lab.machines.values()),
+                )
+            )
+        for path, (content, mode) in self._stale_client_files(lab, paths, keys).items():
+            write_atomically(path, content.encode(), mode=mode)
+
+    def _stale_client_files(self, lab: Lab, paths: LabPaths, keys: t.Mapping[str, str]) -> dict[Path, tuple[str, int]]:
+        return {
+            path: wanted
+            for path, wanted in client_files(lab, paths, keys).items()
+            if not path.exists() or path.read_text() != wanted[0]
+        }
+
+    def _compare_client_files(self, lab: Lab, paths: LabPaths, changes: Changes) -> None:
+        """The way to machines that are there already may have changed too, for example with the controller's Python."""
+        try:
+            keys = {name: (paths.machines / name / "upper" / _HOST_KEY).read_text() for name in lab.machines}
+        except FileNotFoundError:
+            return
+        for path in self._stale_client_files(lab, paths, keys):
+            changes.difference.add(str(path), want="renewed", have="outdated")
 
     def _prepare_machine(self, lab: Lab, machine: LabMachine, paths: LabPaths, public: str) -> str:
         home = paths.machines / machine.name
@@ -229,15 +261,21 @@ class ContainerBackend:
             self._make_disk(home, disk)
         # What was plugged in before must not come back with the next start.
         self._write_note(paths, machine.name, {**note, "base": base, "digest": machine.digest})
-        return (upper / "etc/ssh/ssh_host_ed25519_key.pub").read_text().strip()
+        return (upper / _HOST_KEY).read_text().strip()
 
     def _fill(self, upper: Path, lab: Lab, machine: LabMachine, public: str) -> None:
         files = {
             "etc/hostname": (f"{machine.name}\n", 0o644),
             "etc/machine-id": (f"{uuid.uuid4().hex}\n", 0o444),
-            "etc/hosts": (f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n::1 localhost ip6-localhost ip6-loopback\n", 0o644),
+            "etc/hosts": (
+                f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n::1 localhost ip6-localhost ip6-loopback\n",
+                0o644,
+            ),
             # Nothing answers there, and says so at once; a missing file or an empty one would break pods in other ways.
-            "etc/resolv.conf": (f"nameserver {next(iter(lab.segments[next(iter(machine.addresses))].gateways))}\n", 0o644),
+            "etc/resolv.conf": (
+                f"nameserver {next(iter(lab.segments[next(iter(machine.addresses))].gateways))}\n",
+                0o644,
+            ),
             "root/.ssh/authorized_keys": (f"{public}\n", 0o600),
         }
         for name, (content, mode) in files.items():
@@ -302,7 +340,11 @@ class ContainerBackend:
         with (home / "console.log").open("wb") as log:
             process = subprocess.Popen(
                 ["/bin/sh", str(home / "start")],
-                env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "NOTIFY_SOCKET": str(address)},
+                env={
+                    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                    "LC_ALL": "C.UTF-8",
+                    "NOTIFY_SOCKET": str(address),
+                },
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -351,7 +393,11 @@ class ContainerBackend:
         deadline = time.monotonic() + self._ready_timeout
 
         def silent() -> list[str]:
-            return [name for name, machine in machines.items() if not greeting(str(machine.address), timeout=2).startswith("SSH-")]
+            return [
+                name
+                for name, machine in machines.items()
+                if not greeting(str(machine.address), timeout=2).startswith("SSH-")
+            ]
 
         missing = in_namespace(paths.namespace, silent)
         while missing:
@@ -394,7 +440,9 @@ class ContainerBackend:
     def _end_ssh(self, control: Path) -> None:
         """Ansible keeps connections open for a while; one to a machine that is gone would make the next task wait."""
         if control.exists():
-            self._run(["ssh", "-F", "none", "-o", f"ControlPath={control}", "-O", "exit", "lab"], check=False, timeout=10)
+            self._run(
+                ["ssh", "-F", "none", "-o", f"ControlPath={control}", "-O", "exit", "lab"], check=False, timeout=10
+            )
             control.unlink(missing_ok=True)
 
     def _controls(self, paths: LabPaths) -> list[Path]:
@@ -433,7 +481,15 @@ class ContainerBackend:
         unknown = [one for one in machines if one not in there]
         if unknown:
             raise InvalidInput(
-                [Problem("machines", one, f"lab {paths.name} has no such machine.", f"It has {', '.join(there) or 'none'}.") for one in unknown]
+                [
+                    Problem(
+                        "machines",
+                        one,
+                        f"lab {paths.name} has no such machine.",
+                        f"It has {', '.join(there) or 'none'}.",
+                    )
+                    for one in unknown
+                ]
             )
         return tuple(machines)
 
@@ -450,7 +506,9 @@ def check_host(groups: ControlGroups | None = None) -> None:
     :raises KlubsterError: with the reason.
     """
     if os.geteuid() != 0:
-        raise KlubsterError("Lab machines are containers that only root can start. Run the playbook as root (--become).")
+        raise KlubsterError(
+            "Lab machines are containers that only root can start. Run the playbook as root (--become)."
+        )
     missing = missing_programs()
     if missing:
         raise KlubsterError(
@@ -500,7 +558,9 @@ def start_script(
     words = " \\\n    ".join(q(option) for option in options)
     newline = "\n"
     # The kernel takes its time to remove the cables of the life before.
-    unplug = newline.join(f"ip -n {q(f'klab-{lab}')} link del {line.split()[2]} 2>/dev/null || true" for line in outside)
+    unplug = newline.join(
+        f"ip -n {q(f'klab-{lab}')} link del {line.split()[2]} 2>/dev/null || true" for line in outside
+    )
     hierarchy = "export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1\n" if unified else ""
     return f"""\
 #!/bin/sh

@@ -175,7 +175,9 @@ class _Reader:
     def mapping(self, where: str, value: t.Any, *, empty: bool = False) -> dict[t.Any, t.Any]:
         if isinstance(value, dict) and (value or empty):
             return value
-        self.add(where, value, "it must be a mapping" + ("." if empty else " with at least one entry."), "See docs/lab.md.")
+        self.add(
+            where, value, "it must be a mapping" + ("." if empty else " with at least one entry."), "See docs/lab.md."
+        )
         return {}
 
     def sequence(self, where: str, value: t.Any) -> list[t.Any]:
@@ -225,7 +227,12 @@ class _Reader:
             for other in others.values():
                 for theirs in other.networks:
                     if network.version == theirs.version and network.overlaps(theirs):
-                        self.add(f"{where}.network", str(network), f"it overlaps {theirs} of segment {other.name}.", "Choose another.")
+                        self.add(
+                            f"{where}.network",
+                            str(network),
+                            f"it overlaps {theirs} of segment {other.name}.",
+                            "Choose another.",
+                        )
 
     def _gateways(self, where: str, value: t.Any, networks: tuple[Network, ...]) -> tuple[Address, ...]:
         given: dict[int, Address] = {}
@@ -247,7 +254,9 @@ class _Reader:
             try:
                 found.append(ipaddress.ip_address(part.strip()))
             except ValueError:
-                self.add(where, part.strip(), "it is no IP address.", "Write it like 10.77.0.11, without a prefix length.")
+                self.add(
+                    where, part.strip(), "it is no IP address.", "Write it like 10.77.0.11, without a prefix length."
+                )
         return found
 
     def machines(self, value: t.Any, segments: dict[str, Segment]) -> dict[str, LabMachine]:
@@ -262,7 +271,12 @@ class _Reader:
             for own in addresses.values():
                 for address in own:
                     if address in owners:
-                        self.add(f"{where}.addresses", str(address), f"it belongs to {owners[address]}.", "Give each machine its own.")
+                        self.add(
+                            f"{where}.addresses",
+                            str(address),
+                            f"it belongs to {owners[address]}.",
+                            "Give each machine its own.",
+                        )
                     owners[address] = label
             found[label] = LabMachine(
                 name=label,
@@ -275,12 +289,19 @@ class _Reader:
             )
         return found
 
-    def _machine_addresses(self, where: str, value: t.Any, segments: dict[str, Segment]) -> dict[str, tuple[Address, ...]]:
+    def _machine_addresses(
+        self, where: str, value: t.Any, segments: dict[str, Segment]
+    ) -> dict[str, tuple[Address, ...]]:
         found: dict[str, tuple[Address, ...]] = {}
         for segment, given in self.mapping(f"{where}.addresses", value).items():
             here = f"{where}.addresses.{segment}"
             if segment not in segments:
-                self.add(here, segment, "there is no such segment.", f"Use one of {', '.join(segments) or 'those you define'}.")
+                self.add(
+                    here,
+                    segment,
+                    "there is no such segment.",
+                    f"Use one of {', '.join(segments) or 'those you define'}.",
+                )
                 continue
             networks = segments[segment].networks
             own = self._addresses(here, given)
@@ -291,7 +312,9 @@ class _Reader:
                 elif address == home.network_address or (home.version == 4 and address == home.broadcast_address):
                     self.add(here, str(address), f"it names the network {home} itself.", "Choose another address.")
             if len({address.version for address in own}) != len(own):
-                self.add(here, given, "one address of each family at most.", "Use a second segment for a second address.")
+                self.add(
+                    here, given, "one address of each family at most.", "Use a second segment for a second address."
+                )
             if own:
                 found[str(segment)] = tuple(own)
         return found
@@ -335,13 +358,25 @@ class _Reader:
             name = self.label(f"{here}.name", entry.get("name"), longest=32)
             kind = entry.get("kind", "block")
             if kind not in ("block", "folder"):
-                self.add(f"{here}.kind", kind, "it must be block or folder.", "Use block for a device, folder for a mounted folder.")
+                self.add(
+                    f"{here}.kind",
+                    kind,
+                    "it must be block or folder.",
+                    "Use block for a device, folder for a mounted folder.",
+                )
             size = 0
             if kind == "block":
                 size = self._size(f"{here}.size", entry.get("size")) or 0
             elif "size" in entry:
-                self.add(f"{here}.size", entry["size"], "a folder has no size of its own.", "Leave it out, or use kind block.")
-            path = self._disk_path(here, entry.get("path", f"/dev/vd{chr(ord('b') + index % 24)}" if kind == "block" else None), kind)
+                self.add(
+                    f"{here}.size",
+                    entry["size"],
+                    "a folder has no size of its own.",
+                    "Leave it out, or use kind block.",
+                )
+            path = self._disk_path(
+                here, entry.get("path", f"/dev/vd{chr(ord('b') + index % 24)}" if kind == "block" else None), kind
+            )
             if name in {disk.name for disk in found}:
                 self.add(f"{here}.name", name, "another disk of the machine has that name.", "Choose another.")
             if path in {disk.path for disk in found}:
@@ -352,7 +387,12 @@ class _Reader:
     def _disk_path(self, where: str, value: t.Any, kind: t.Any) -> str:
         fine = isinstance(value, str) and re.fullmatch(r"(/[A-Za-z0-9._-]+)+", value) and "/.." not in value
         if not fine:
-            self.add(f"{where}.path", value, "it must be an absolute path of plain characters.", "Write it like /var/lib/data.")
+            self.add(
+                f"{where}.path",
+                value,
+                "it must be an absolute path of plain characters.",
+                "Write it like /var/lib/data.",
+            )
         elif (kind == "block") != str(value).startswith("/dev/"):
             self.add(f"{where}.path", value, "devices are under /dev, folders are not.", "Move it.")
         return str(value)
@@ -381,4 +421,15 @@ def _digest(value: t.Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-__all__ = ("BACKENDS", "CONTROLLER", "PLUGIN", "Address", "Disk", "Lab", "LabMachine", "Network", "Segment", "parse_lab")
+__all__ = (
+    "BACKENDS",
+    "CONTROLLER",
+    "PLUGIN",
+    "Address",
+    "Disk",
+    "Lab",
+    "LabMachine",
+    "Network",
+    "Segment",
+    "parse_lab",
+)

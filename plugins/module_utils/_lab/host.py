@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +78,7 @@ class HostSettings:
                 (self.sysctl / name).write_text(before)
         if not note["namespaces"] and self.namespaces.is_dir() and not any(self.namespaces.iterdir()):
             # `ip netns` mounts its folder onto itself and never takes it away.
-            if os.path.ismount(self.namespaces):
+            if _is_mounted(self.namespaces):
                 unmount(self.namespaces)
             self.namespaces.rmdir()
 
@@ -88,6 +87,11 @@ class HostSettings:
             return (self.sysctl / name).read_text().strip()
         except OSError:
             return None
+
+
+def _is_mounted(path: Path) -> bool:
+    # os.path.ismount does not see a folder that is mounted onto itself.
+    return any(line.split()[4] == str(path) for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
 
 __all__ = ("HostSettings",)

@@ -23,11 +23,10 @@ class InventoryData:
     hosts: dict[str, dict[str, t.Any]] = field(default_factory=dict)
 
 
-def inventory_of(lab: Lab, paths: LabPaths, *, definition: str, python: str) -> InventoryData:
+def inventory_of(lab: Lab, paths: LabPaths, *, definition: str) -> InventoryData:
     """Hosts with the way to each.
 
     :param definition: path of the definition file, for lab_up and lab_down.
-    :param python: the controller's Python, for the host inside the lab's network.
     """
     hosts: dict[str, dict[str, t.Any]] = {}
     groups: dict[str, list[str]] = {}
@@ -45,10 +44,7 @@ def inventory_of(lab: Lab, paths: LabPaths, *, definition: str, python: str) -> 
         }
         for group in machine.groups:
             groups.setdefault(group, []).append(name)
-    hosts[CONTROLLER] = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": f"/usr/bin/nsenter --net={paths.namespace} {python}",
-    }
+    hosts[CONTROLLER] = {"ansible_connection": "local", "ansible_python_interpreter": str(paths.python)}
     variables = {
         "lab_name": lab.name,
         "lab_definition": definition,

@@ -10,7 +10,13 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._lab.backend import Changes, Found, Observed, Power, plan
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.backend import (
+    Changes,
+    Found,
+    Observed,
+    Power,
+    plan,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.definition import Lab
 
 
@@ -24,7 +30,8 @@ class MemoryBackend:
         changes = plan(lab, self.observe(lab.name))
         if not check:
             machines = {
-                name: Found("running", machine.digest, machine.memory, machine.cpus) for name, machine in lab.machines.items()
+                name: Found("running", machine.digest, machine.memory, machine.cpus)
+                for name, machine in lab.machines.items()
             }
             self.labs[lab.name] = Observed(lab.network_digest(), machines)
         return changes

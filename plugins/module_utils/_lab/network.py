@@ -55,7 +55,8 @@ def rule_commands(lab: Lab) -> list[str]:
     """Between segments nothing passes but what the definition lets pass. Refused at once, so that nobody waits for a timeout."""
     lines = []
     for priority, (one, other) in enumerate(
-        ((one, other) for one in lab.segments.values() for other in lab.segments.values() if one is not other), _RULES_FROM
+        ((one, other) for one in lab.segments.values() for other in lab.segments.values() if one is not other),
+        _RULES_FROM,
     ):
         if lab.forwards(one.name, other.name):
             continue
@@ -153,8 +154,12 @@ class LabNetwork:
         for family in ("-4", "-6"):
             self._run(["ip", "-n", name, family, "rule", "flush"], check=False)
             for priority, table in ((0, "local"), (32766, "main")):
-                self._run(["ip", "-n", name, family, "rule", "add", "priority", str(priority), "table", table], check=False)
-        self._run(["ip", "-n", name, "-batch", "-"], stdin="\n".join([*segment_commands(lab), *rule_commands(lab)]) + "\n")
+                self._run(
+                    ["ip", "-n", name, family, "rule", "add", "priority", str(priority), "table", table], check=False
+                )
+        self._run(
+            ["ip", "-n", name, "-batch", "-"], stdin="\n".join([*segment_commands(lab), *rule_commands(lab)]) + "\n"
+        )
         in_namespace(self._paths.namespace, _forward)
         self._plug_in(lab)
         self._paths.runtime.mkdir(parents=True, exist_ok=True)
@@ -167,7 +172,12 @@ class LabNetwork:
 
     def _plug_in(self, lab: Lab) -> None:
         there = self._devices()
-        lines = [line for machine in lab.machines.values() for line in cable_commands(lab, machine)[1] if line.split()[2] in there]
+        lines = [
+            line
+            for machine in lab.machines.values()
+            for line in cable_commands(lab, machine)[1]
+            if line.split()[2] in there
+        ]
         if lines:
             self._run(["ip", "-n", self._paths.namespace_name, "-batch", "-"], stdin="\n".join(lines) + "\n")
 
@@ -182,7 +192,11 @@ class LabNetwork:
 
     def _devices(self) -> set[str]:
         listing = self._run(["ip", "-n", self._paths.namespace_name, "-json", "link", "show"], check=False)
-        return {entry["ifname"] for entry in json.loads(listing.stdout or "[]") if "ifname" in entry} if listing.rc == 0 else set()
+        return (
+            {entry["ifname"] for entry in json.loads(listing.stdout or "[]") if "ifname" in entry}
+            if listing.rc == 0
+            else set()
+        )
 
     def processes(self) -> set[int]:
         """Processes that somebody started inside the namespace (not those of machines, which have namespaces of their own)."""

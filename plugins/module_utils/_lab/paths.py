@@ -58,6 +58,11 @@ class LabPaths:
         return self.state / "ssh" / "config"
 
     @property
+    def python(self) -> Path:
+        """The controller's Python, started inside the lab's network namespace."""
+        return self.state / "python"
+
+    @property
     def machines(self) -> Path:
         return self.state / "machines"
 

@@ -13,7 +13,6 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
-from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab import connect
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.definition import Lab
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.paths import LabPaths
@@ -63,24 +62,24 @@ def ssh_config(lab: Lab, paths: LabPaths, *, script: Path, python: str = sys.exe
     )
 
 
-def write_client_files(lab: Lab, paths: LabPaths, host_keys: t.Mapping[str, str]) -> bool:
-    """Write what a client needs; return whether anything was different."""
+def python_wrapper(paths: LabPaths, python: str = sys.executable) -> str:
+    """The controller's Python inside the lab's network namespace, as one program: Ansible takes no arguments there."""
+    return f'#!/bin/sh\nexec nsenter --net={shlex.quote(str(paths.namespace))} {shlex.quote(python)} "$@"\n'
+
+
+def client_files(lab: Lab, paths: LabPaths, host_keys: t.Mapping[str, str]) -> dict[Path, tuple[str, int]]:
+    """What the controller needs to reach the machines: content and mode by path."""
     script = paths.state / "ssh" / "connect.py"
-    wanted = {
-        script: inspect.getsource(connect).encode(),
-        paths.known_hosts: known_hosts(lab, host_keys).encode(),
-        paths.ssh_config: ssh_config(lab, paths, script=script).encode(),
+    return {
+        script: (inspect.getsource(connect), 0o600),
+        paths.known_hosts: (known_hosts(lab, host_keys), 0o600),
+        paths.ssh_config: (ssh_config(lab, paths, script=script), 0o600),
+        paths.python: (python_wrapper(paths), 0o700),
     }
-    changed = False
-    for path, content in wanted.items():
-        if not path.exists() or path.read_bytes() != content:
-            write_atomically(path, content, mode=0o600)
-            changed = True
-    return changed
 
 
 def _quoted(path: Path) -> str:
     return f'"{path}"'.replace("%", "%%")
 
 
-__all__ = ("known_hosts", "make_key", "ssh_config", "write_client_files")
+__all__ = ("client_files", "known_hosts", "make_key", "python_wrapper", "ssh_config")
