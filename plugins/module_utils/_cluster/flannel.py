@@ -114,11 +114,6 @@ def flannel_set(
     }
 
 
-def no_cni_set() -> Object:
-    """The set of a cluster whose user brings the network: nothing, and a note that it is so."""
-    return {"name": SET, "definitions": [], "fixed": {"provider": "none"}, "fixed_remedy": _REMEDY}
-
-
 def network_settings(backend: str, networks: t.Sequence[str], mtu: int | None) -> Object:
     """flanneld's net-conf.json."""
     settings: Object = {"EnableNFTables": False, "Backend": {"Type": backend}}
@@ -179,4 +174,4 @@ def _field(name: str, path: str) -> Object:
     return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
 
 
-__all__ = ("CONFLIST", "IMAGES", "MANIFEST", "SET", "SUBNET_FILE", "flannel_set", "network_settings", "no_cni_set")
+__all__ = ("CONFLIST", "IMAGES", "MANIFEST", "SET", "SUBNET_FILE", "flannel_set", "network_settings")
