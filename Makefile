@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make` lists the targets. The work is done by playbooks and by the scripts in tests/; this file only names it.
+SHELL := /bin/bash
+
 .DEFAULT_GOAL := help
 .PHONY: help environment demo demo-down test test-fast bench mutations lint types sanity docs unit contract collection requirements
 
@@ -14,10 +16,10 @@ environment: ## the controller's Python environment, in the cache folder
 	@.config/environment.sh
 
 demo: environment ## build all from source, start three machines, make a cluster, fetch a page through MetalLB
-	@$(bin)/python tests/demo/demo.py up
+	@time $(bin)/ansible-playbook playbooks/bundle.yml playbooks/lab_up.yml playbooks/site.yml tests/demo/demo.yml
 
-demo-down: environment ## take away what `make demo` made, but for the bundle
-	@$(bin)/python tests/demo/demo.py down
+demo-down: environment ## take away what `make demo` made; the bundle stays in the cache
+	@$(bin)/ansible-playbook playbooks/lab_down.yml
 
 test: environment ## everything that CI runs
 	@$(bin)/python tests/steps.py all

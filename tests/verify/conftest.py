@@ -15,7 +15,7 @@ from kubernetes import client
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from cluster import ROOT, Cluster, Inventory, Machine, ansible, enter_network, until
+from cluster import ROOT, Cluster, Inventory, Machine, enter_network, until
 from parts import service, template
 
 NAMESPACE = "klubster-verify"
@@ -24,13 +24,25 @@ NAMESPACE = "klubster-verify"
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("klubster")
     group.addoption("--inventory", default=os.environ.get("KLUBSTER_INVENTORY", str(ROOT / "inventories" / "lab")))
+    group.addoption("--lifecycle", action="store_true", help="also run tests that run site.yml with another inventory")
     group.addoption("--network", default=None, help="network namespace to look from; by default the lab's")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "lifecycle: changes the cluster by running site.yml")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--lifecycle"):
+        left_out = [item for item in items if item.get_closest_marker("lifecycle")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")
 def inventory(request: pytest.FixtureRequest) -> Inventory:
     found = Inventory(str(request.config.getoption("--inventory")))
-    chosen = request.config.getoption("--network") or found.vars("lab_controller").get("lab_namespace")
+    chosen = request.config.getoption("--network") or found.vars("lab_controller").get("lab_network_namespace")
     if chosen:
         enter_network(Path(chosen))
     return found
@@ -49,11 +61,8 @@ def cluster(inventory: Inventory) -> Cluster:
 
 @pytest.fixture(scope="session")
 def image(inventory: Inventory) -> str:
-    """The test image, on every node: there is no registry."""
-    done = ansible(inventory.source, "ansible-playbook", str(ROOT / "tests" / "verify" / "images.yml"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    (line,) = (line for line in done.stdout.splitlines() if "agnhost-is=" in line)
-    return line.partition("agnhost-is=")[2].strip().strip('"')
+    """The bundle's test image; klubster_extra_images brings it to every node, for there is no registry."""
+    return f"bundle.klubster.internal/agnhost:v{inventory.get('klubster_engine_version', '1.34.2')}"
 
 
 @pytest.fixture(scope="session")

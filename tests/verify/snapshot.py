@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import subprocess
+import sys
 import time
 import typing as t
 from pathlib import Path
@@ -52,7 +53,7 @@ UNSTEADY = re.compile(
     r"random\.|ns_last_pid|pty\.nr|tcp_mem|udp_mem|nf_conntrack_count|\.neigh\.|dentry|nr_|fib_info|\.conf\.(?!all|default)"
 )
 #: Sessions by which the tests look in, and what Ansible keeps open.
-VISITORS = ("sshd", "sftp-server", "(sd-pam)", "python3", "systemd-tmpfile", "agetty")
+VISITORS = ("(udev-worker)", "sshd", "sftp-server", "(sd-pam)", "python3", "systemd-tmpfile", "agetty")
 OLD_ENOUGH = 10.0
 
 
@@ -264,5 +265,29 @@ def restarted(before: t.Sequence[t.Mapping[str, t.Any]], after: t.Sequence[t.Map
     )
 
 
+def compare(kind: str, before: Path, after: Path) -> list[str]:
+    """Every machine's file in two folders; the lines carry the machine's name."""
+    names = sorted(path.name for path in before.glob("*.json"))
+    if not names or names != sorted(path.name for path in after.glob("*.json")):
+        return [f"{before} and {after} do not hold looks at the same machines"]
+    found = []
+    for name in names:
+        was, now = (json.loads((folder / name).read_text(encoding="utf-8")) for folder in (before, after))
+        lines = changes(was, now) if kind == "changes" else restarted(was["processes"], now["processes"])
+        found += [f"{name[:-5]}: {line}" for line in lines]
+    return found
+
+
+def main(argv: t.Sequence[str]) -> int:
+    """Without arguments, look; with ``changes`` or ``restarted`` and two folders, compare."""
+    if not argv:
+        print(json.dumps(look()))
+        return 0
+    kind, before, after = argv
+    found = compare(kind, Path(before), Path(after))
+    print("\n".join(found) or f"no {kind}")
+    return int(bool(found))
+
+
 if __name__ == "__main__":
-    print(json.dumps(look()))
+    sys.exit(main(sys.argv[1:]))
