@@ -13,6 +13,7 @@ def plain(value: t.Any) -> t.Any:
     """Ansible's tagged and lazy values as Python's own, recursively, so that pure code never meets them."""
     if value is None or isinstance(value, bool):
         return value
+    kind: t.Any
     for kind in (int, float, str, bytes):
         if isinstance(value, kind):
             return kind(value)

@@ -97,6 +97,11 @@ def network(text: str) -> Span:
     return Span(parsed.version, parsed.first, parsed.last, str(parsed.cidr))
 
 
+def network_around(text: str) -> Span:
+    """The network of an interface's address with prefix."""
+    return network(str(netaddr.IPNetwork(text).cidr))
+
+
 def span(text: str) -> Span:
     """A network, or a range with both ends.
 
@@ -168,6 +173,7 @@ __all__ = (
     "Span",
     "address",
     "network",
+    "network_around",
     "networks",
     "node_address",
     "nth",

@@ -1,0 +1,476 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Whether the machines, as they were found, can become the cluster that is planned."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses import (
+    Span,
+    network,
+    network_around,
+    span,
+)
+
+Plan = t.Mapping[str, t.Any]
+Probe = t.Mapping[str, t.Any]
+
+_METALLB_PORTS = (7472, 7946)
+_CONTROLLERS = {
+    1: ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"),
+    2: ("cpu", "cpuset", "memory", "pids"),
+}
+_FEATURES = (
+    "overlay",
+    "bridge",
+    "br_netfilter",
+    "veth",
+    "nf_conntrack",
+    "nf_tables",
+    "xt_comment",
+    "xt_statistic",
+    "xt_MASQUERADE",
+)
+# As the kernel cuts them, after 15 characters.
+_OUR_PROGRAMS = (
+    "containerd",
+    "controller",
+    "etcd",
+    "kube-apiserver",
+    "kube-controller",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubelet",
+    "speaker",
+)
+_MADE_BY_CLUSTERS = re.compile(r"(cni|flannel|veth|kube|docker|br-|cali|cilium|lxc|podman)")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a machine must have; the role's variables."""
+
+    server_memory_mib: int = 1700
+    agent_memory_mib: int = 700
+    server_cpus: int = 2
+    agent_cpus: int = 1
+    #: seconds between the clocks of two machines
+    time_skew: float = 5.0
+    #: room for a new node: folder -> MiB
+    disk_mib: t.Mapping[str, int] = field(default_factory=dict)
+    #: room that a file system of a running node keeps
+    running_disk_mib: int = 200
+    inodes: int = 10000
+    #: whether a machine may be rebooted for its kernel command line
+    reboot: bool = False
+
+
+@dataclass(frozen=True)
+class Judged:
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+
+
+def ports_of(plan: Plan, role: str) -> list[int]:
+    """TCP ports that the cluster listens on, on a machine of this role."""
+    layout = LAYOUTS[plan["engine"]["name"]]
+    found = list(layout.node_ports)
+    if role == "server":
+        found += [plan["api"]["port"] if port == 6443 else port for port in layout.server_ports]
+    if plan["load_balancer"]["provider"] == "metallb":
+        found += _METALLB_PORTS
+    return sorted(found)
+
+
+def paths_of(plan: Plan, role: str, paths: t.Iterable[str]) -> list[str]:
+    """Those of the folders that a machine of this role uses, and the one for volumes."""
+    found = [path for path in paths if role == "server" or path != "/var/lib/etcd"]
+    local_path = plan["storage"]["local_path"]
+    if local_path["enabled"] and local_path["path"] not in found:
+        found.append(local_path["path"])
+    return found
+
+
+def request_for(plan: Plan, name: str, paths: t.Iterable[str] = ()) -> dict[str, t.Any]:
+    """Arguments of the module node_probe for one machine."""
+    machines = {machine["name"]: machine for machine in plan["machines"]}
+    role = machines[name]["role"]
+    peers = [
+        {"name": other["name"], "address": other["address"], "ports": _peer_ports(plan, role, other["role"])}
+        for other in plan["machines"]
+        if other["name"] != name
+    ]
+    return {
+        "address": machines[name]["address"],
+        "paths": paths_of(plan, role, paths),
+        "ports": ports_of(plan, role),
+        "peers": peers,
+    }
+
+
+def _peer_ports(plan: Plan, role: str, other: str) -> list[int]:
+    """Ports of another machine that this one talks to."""
+    ports = [10250]
+    if other == "server":
+        ports.append(plan["api"]["port"])
+        if role == "server":
+            ports += [2379, 2380]
+    return ports
+
+
+def judge(plan: Plan, probes: t.Mapping[str, Probe], limits: Limits, bundle_arch: str = "") -> Judged:
+    """Compare what was found on the machines with what the plan needs.
+
+    :param probes: by inventory name; a machine that was left out of the run has none and is not judged.
+    :param bundle_arch: architecture of the bundle's programs; empty when there is no bundle.
+    """
+    judge_ = _Judge(plan, limits, bundle_arch)
+    for machine in plan["machines"]:
+        if machine["name"] in probes:
+            judge_.machine(machine, probes[machine["name"]])
+    judge_.together({name: probe for name, probe in probes.items() if name in judge_.names})
+    return Judged(tuple(judge_.problems), tuple(judge_.warnings))
+
+
+class _Judge:
+    def __init__(self, plan: Plan, limits: Limits, bundle_arch: str) -> None:
+        self._plan, self._limits, self._bundle_arch = plan, limits, bundle_arch
+        self.names = [machine["name"] for machine in plan["machines"]]
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+
+    def _refuse(self, what: str, machine: str, value: t.Any, rule: str, remedy: str) -> None:
+        self.problems.append(Problem(f"{what} of {machine}", value, rule, remedy))
+
+    def machine(self, machine: t.Mapping[str, t.Any], probe: Probe) -> None:
+        """Everything that concerns one machine alone."""
+        name, role = machine["name"], machine["role"]
+        self._size(name, role, probe)
+        self._disks(name, probe)
+        self._kernel(name, probe)
+        self._cgroup(name, probe)
+        self._system(name, probe)
+        self._ports(name, probe)
+        self._remains(name, role, probe)
+        self._network(name, machine["address"], probe)
+
+    # --- one machine
+
+    def _size(self, name: str, role: str, probe: Probe) -> None:
+        memory = self._limits.server_memory_mib if role == "server" else self._limits.agent_memory_mib
+        if probe["memory_mib"] < memory:
+            self._refuse(
+                "memory",
+                name,
+                f"{probe['memory_mib']} MiB",
+                f"{_a(role)} has at least {memory} MiB (preflight_{role}_memory_mib).",
+                "Give the machine more memory, or another role.",
+            )
+        cpus = self._limits.server_cpus if role == "server" else self._limits.agent_cpus
+        if probe["cpus"] < cpus:
+            self._refuse(
+                "processors",
+                name,
+                probe["cpus"],
+                f"{_a(role)} has at least {cpus} (preflight_{role}_cpus).",
+                "Give the machine more processors, or another role.",
+            )
+
+    def _disks(self, name: str, probe: Probe) -> None:
+        """Room on each file system for all folders on it together."""
+        running = bool(probe["installed"]["role"]) and probe["installed"]["record"]
+        by_device: dict[int, list[Probe]] = {}
+        for entry in probe["file_systems"]:
+            by_device.setdefault(entry["device"], []).append(entry)
+        for entries in by_device.values():
+            first, paths = entries[0], ", ".join(entry["path"] for entry in entries)
+            if first["read_only"]:
+                self._refuse(
+                    "file system", name, paths, "It is mounted read-only.", "Mount it read-write, or repair it first."
+                )
+                continue
+            needed = sum(self._limits.disk_mib.get(entry["path"], 0) for entry in entries)
+            needed = min(needed, self._limits.running_disk_mib) if running else needed
+            if first["free_mib"] < needed:
+                self._refuse(
+                    "free disk space",
+                    name,
+                    f"{first['free_mib']} MiB",
+                    f"The file system of {paths} needs {needed} MiB free (preflight_disk_mib).",
+                    "Free space on it, or make it larger.",
+                )
+            if first["inodes_free"] is not None and first["inodes_free"] < self._limits.inodes:
+                self._refuse(
+                    "free inodes",
+                    name,
+                    first["inodes_free"],
+                    f"The file system of {paths} needs {self._limits.inodes} free inodes.",
+                    "Remove small files from it, or make it anew with more inodes.",
+                )
+
+    def _kernel(self, name: str, probe: Probe) -> None:
+        features = probe["kernel"]["features"]
+        cni = self._plan["cni"]
+        needed = [*_FEATURES, *(["vxlan"] if cni["provider"] == "flannel" and cni["backend"] == "vxlan" else [])]
+        missing = [feature for feature in needed if features.get(feature) == "missing"]
+        if missing:
+            remedy = "Boot a kernel that has them; on Debian and Ubuntu that of linux-image or linux-modules-extra."
+            if missing == ["vxlan"]:
+                remedy = (
+                    "Set klubster_cni_backend: host-gw where all machines are in one network, or boot a kernel with it."
+                )
+            self._refuse(
+                "kernel features", name, probe["kernel"]["release"], f"The kernel lacks {', '.join(missing)}.", remedy
+            )
+
+    def _cgroup(self, name: str, probe: Probe) -> None:
+        version, found = probe["cgroup"]["version"], probe["cgroup"]["controllers"]
+        missing = [controller for controller in _CONTROLLERS[version] if controller not in found]
+        pi = probe["raspberry_pi"]
+        if missing and pi["model"] and "memory" in missing:
+            line = f"'cgroup_enable=memory cgroup_memory=1' to {pi['command_line'] or 'its cmdline.txt'} and reboot"
+            if self._limits.reboot and pi["command_line"]:
+                self.warnings.append(
+                    f"{name}: the kernel keeps no account of memory yet; the machine will be rebooted for it."
+                )
+            else:
+                self._refuse(
+                    "cgroup controllers",
+                    name,
+                    ", ".join(found),
+                    f"The kernel of this {pi['model']} was booted without the memory controller.",
+                    f"Add {line}, or set machine_reboot: true and leave both to us.",
+                )
+        elif missing:
+            self._refuse(
+                "cgroup controllers",
+                name,
+                ", ".join(found),
+                f"The controllers {', '.join(missing)} are needed (cgroup v{version}).",
+                "Enable them on the kernel's command line (for memory: cgroup_enable=memory), and reboot.",
+            )
+        if version == 1 and self._plan["engine"]["kubelet_config"].get("failCgroupV1") is not False:
+            self._refuse(
+                "cgroup version",
+                name,
+                1,
+                "Kubernetes is leaving cgroup v1, and takes it only on request.",
+                "Boot with systemd.unified_cgroup_hierarchy=1, or set klubster_kubelet_config: {failCgroupV1: false}.",
+            )
+
+    def _system(self, name: str, probe: Probe) -> None:
+        if not probe["systemd"]:
+            self._refuse(
+                "init system", name, "not systemd", "Our programs run as units of systemd.", "Boot with systemd."
+            )
+        arch = probe["architecture"]
+        if self._bundle_arch and arch != self._bundle_arch:
+            self._refuse(
+                "architecture",
+                name,
+                arch,
+                f"The bundle's programs are for {self._bundle_arch}.",
+                f"Build a bundle for {arch}, and name it in klubster_bundle_dir.",
+            )
+        if self._plan["engine"]["lower_oom_score"] and not probe["may_lower_oom_score"]:
+            self._refuse(
+                "klubster_lower_oom_score",
+                name,
+                True,
+                "This machine may not protect programs from the out-of-memory killer (no CAP_SYS_RESOURCE).",
+                "Set klubster_lower_oom_score: false, or give the container that capability.",
+            )
+        security = probe["security"]
+        for firewall in ("firewalld", "ufw"):
+            if security[firewall]:
+                self.warnings.append(
+                    f"{name}: {firewall} is active and must let the cluster's ports and networks through."
+                )
+        if security["selinux"] == "enforcing":
+            self.warnings.append(f"{name}: SELinux is enforcing, which was not tried yet.")
+
+    def _ports(self, name: str, probe: Probe) -> None:
+        ours = probe["installed"]["record"] or probe["installed"]["api"] == self._api
+        for entry in probe["ports"]:
+            if not (ours and entry["program"] in _OUR_PROGRAMS):
+                program = entry["program"] or "a program that cannot be seen"
+                self._refuse(
+                    "TCP port",
+                    name,
+                    entry["port"],
+                    f"The cluster needs it, and {program} listens there.",
+                    "Stop that program or give it another port.",
+                )
+
+    @property
+    def _api(self) -> str:
+        return f"{self._plan['api']['name']}:{self._plan['api']['port']}"
+
+    def _remains(self, name: str, role: str, probe: Probe) -> None:
+        installed = probe["installed"]
+        for other in probe["foreign"]:
+            self._refuse(
+                "machine state",
+                name,
+                other,
+                f"There are remains of {other} on it.",
+                f"Remove {other} with its own uninstaller.",
+            )
+        if installed["api"] and installed["api"] != self._api:
+            self._refuse(
+                "machine state",
+                name,
+                installed["api"],
+                f"It belongs to a cluster already, and not to the one at {self._api}.",
+                "Take it out of that cluster first, or correct klubster_api_name and klubster_api_port.",
+            )
+        elif installed["kubeadm"] and not installed["record"] and not installed["api"]:
+            self._refuse(
+                "machine state",
+                name,
+                ", ".join(installed["kubeadm"]),
+                "There are remains of a cluster on it that is not ours.",
+                "Save what you need of them, then run kubeadm reset.",
+            )
+        elif installed["api"] and installed["role"] != role:
+            self._refuse(
+                "role",
+                name,
+                role,
+                f"It is a running {installed['role']}, and a node keeps its role.",
+                f"Put it back into the group {installed['role']}s, or take the node away first.",
+            )
+
+    def _network(self, name: str, address: str, probe: Probe) -> None:
+        if not probe["address_local"]:
+            found = ", ".join(one for entry in probe["interfaces"] for one in entry["addresses"]) or "none"
+            self._refuse(
+                "klubster_address",
+                name,
+                address,
+                f"The machine has no such address; it has {found}.",
+                "Give an address of one of its interfaces.",
+            )
+        blocked: dict[tuple[str, str, str], list[str]] = {}
+        for entry in probe["silent_peers"]:
+            blocked.setdefault((entry["name"], entry["address"], entry["reason"]), []).append(str(entry["port"]))
+        for (peer, peer_address, reason), ports in blocked.items():
+            self._refuse(
+                "network",
+                name,
+                f"{peer} ({peer_address})",
+                f"{name} cannot reach it at TCP port {', '.join(ports)}: {reason}.",
+                "Check cabling, routes and firewalls between the two.",
+            )
+        for kind in ("pod", "service"):
+            for text in self._plan["networks"][kind]:
+                for entry, own in _networks(probe):
+                    if network(text).overlaps(own):
+                        self._refuse(
+                            f"klubster_{kind}_network",
+                            name,
+                            text,
+                            f"It overlaps {own.text}, in which the machine's interface {entry} is.",
+                            "Choose a network that is used nowhere else.",
+                        )
+
+    # --- all machines together
+
+    def together(self, probes: t.Mapping[str, Probe]) -> None:
+        self._unique(probes)
+        self._clocks(probes)
+        self._pools(probes)
+
+    def _unique(self, probes: t.Mapping[str, Probe]) -> None:
+        addresses = {machine["name"]: machine["address"] for machine in self._plan["machines"]}
+        of: dict[str, t.Callable[[str, Probe], str]] = {
+            "hostname": lambda _name, probe: probe["hostname"],
+            "machine-id": lambda _name, probe: probe["machine_id"],
+            "product_uuid": lambda _name, probe: probe["product_uuid"],
+            "MAC address": lambda name, probe: _mac(probe, addresses[name]),
+        }
+        remedies = {
+            "hostname": "Give each machine its own with hostnamectl.",
+            "machine-id": "Cloned machines: empty /etc/machine-id and reboot.",
+            "product_uuid": "Make the virtual machines anew with identities of their own.",
+            "MAC address": "Give each virtual network card its own.",
+        }
+        for what, value_of in of.items():
+            owners: dict[str, str] = {}
+            for name, probe in probes.items():
+                value = value_of(name, probe)
+                if value and value in owners:
+                    self._refuse(
+                        what, name, value, f"{owners[value]} has the same; it tells machines apart.", remedies[what]
+                    )
+                owners.setdefault(value, name)
+
+    def _clocks(self, probes: t.Mapping[str, Probe]) -> None:
+        clocks = {name: probe["clock"] for name, probe in probes.items() if probe.get("clock")}
+        if len(clocks) < 2:
+            return
+        middle = sorted(clocks.values(), key=lambda clock: clock["offset"])[(len(clocks) - 1) // 2]
+        for name, clock in clocks.items():
+            apart = abs(clock["offset"] - middle["offset"]) - clock["uncertainty"] - middle["uncertainty"]
+            if apart > self._limits.time_skew:
+                self._refuse(
+                    "clock",
+                    name,
+                    f"{clock['offset'] - middle['offset']:+.1f} s",
+                    f"Clocks of a cluster differ by at most {self._limits.time_skew:g} s (preflight_time_skew).",
+                    "Set it, and keep it right with systemd-timesyncd or chrony.",
+                )
+
+    def _pools(self, probes: t.Mapping[str, Probe]) -> None:
+        balancer = self._plan["load_balancer"]
+        near = [own for probe in probes.values() for _name, own in _networks(probe)]
+        names = {entry["name"] for probe in probes.values() for entry in probe["interfaces"]}
+        if balancer["provider"] != "metallb" or balancer["mode"] != "l2" or not near:
+            return
+        for index, pool in enumerate(balancer["pools"]):
+            for position, text in enumerate(pool["addresses"]):
+                if not any(own.contains(span(text)) for own in near):
+                    self.warnings.append(
+                        f"klubster_pools[{index}].addresses[{position}] = {text}: no machine has an interface in this"
+                        " network, so others will find these addresses only over a route that you make."
+                    )
+            absent = [interface for interface in pool["interfaces"] if interface not in names]
+            if absent and len(probes) == len(self.names):
+                self.problems.append(
+                    Problem(
+                        f"klubster_pools[{index}].interfaces",
+                        ", ".join(absent),
+                        "No machine has an interface of this name.",
+                        f"Use one of {', '.join(sorted(name for name in names if not _MADE_BY_CLUSTERS.match(name)))}.",
+                    )
+                )
+
+
+def _networks(probe: Probe) -> t.Iterator[tuple[str, Span]]:
+    """Networks that the machine itself is in, without those that a cluster made."""
+    for entry in probe["interfaces"]:
+        if _MADE_BY_CLUSTERS.match(entry["name"]):
+            continue
+        for text in entry["addresses"]:
+            yield entry["name"], network_around(text)
+
+
+def _mac(probe: Probe, address: str) -> str:
+    for entry in probe["interfaces"]:
+        if any(text.partition("/")[0] == address for text in entry["addresses"]):
+            return str(entry["mac"])
+    return ""
+
+
+def _a(role: str) -> str:
+    return "A server" if role == "server" else "An agent"
+
+
+__all__ = ("Judged", "Limits", "judge", "paths_of", "ports_of", "request_for")
