@@ -1,0 +1,246 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""kubeadm's configuration documents (v1beta4) as data, and their text.
+
+kubeadm does the work; these functions say what it shall do. Text is JSON, which every YAML reader takes.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.containerd import merged
+
+_API = "kubeadm.k8s.io/v1beta4"
+_CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+#: how long a token invites; a join takes seconds
+TOKEN_TTL = "15m0s"
+# kubelet may give itself labels of these kinds only; others are set through the API.
+_FOREIGN = ("kubernetes.io", "k8s.io")
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """This machine."""
+
+    name: str
+    address: str
+    role: t.Literal["server", "agent"]
+    labels: dict[str, str] = field(default_factory=dict)
+    #: ``key=value:Effect``
+    taints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """The cluster as kubeadm needs to know it."""
+
+    name: str
+    version: str
+    api_name: str
+    api_port: int
+    api_address: str
+    pod_networks: tuple[str, ...]
+    service_networks: tuple[str, ...]
+    dns_domain: str
+    dns_address: str
+    image_repository: str
+    etcd_tag: str
+    dns_tag: str
+    runtime_socket: str
+    kubelet_config: dict[str, t.Any] = field(default_factory=dict)
+    kube_proxy_config: dict[str, t.Any] = field(default_factory=dict)
+    single_node: bool = False
+    #: names and addresses under which clients may reach the API, besides those of kubeadm
+    alternative_names: tuple[str, ...] = ()
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.api_name}:{self.api_port}"
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """What a machine needs to join: made on a live server, good for minutes."""
+
+    endpoint: str
+    token: str
+    ca_hash: str
+    #: opens the control plane's certificates; only for servers
+    certificate_key: str = ""
+
+
+def kubelet(cluster: ClusterSettings) -> dict[str, t.Any]:
+    """KubeletConfiguration: swap is left to the system and not given to pods; the user's entries win."""
+    ours = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": "systemd",
+        "clusterDNS": [cluster.dns_address],
+        "clusterDomain": cluster.dns_domain,
+        "failSwapOn": False,
+    }
+    return merged(ours, cluster.kubelet_config)
+
+
+def kube_proxy(cluster: ClusterSettings) -> dict[str, t.Any]:
+    """KubeProxyConfiguration; the user's entries win."""
+    ours = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "iptables",
+        "clusterCIDR": ",".join(cluster.pod_networks),
+    }
+    return merged(ours, cluster.kube_proxy_config)
+
+
+def init(cluster: ClusterSettings, node: NodeSettings) -> list[dict[str, t.Any]]:
+    """Documents for ``kubeadm init`` on the first server."""
+    return [
+        {
+            "apiVersion": _API,
+            "kind": "InitConfiguration",
+            "bootstrapTokens": [{"ttl": TOKEN_TTL}],
+            "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": cluster.api_port},
+            "nodeRegistration": _registration(cluster, node),
+        },
+        cluster_configuration(cluster),
+        kubelet(cluster),
+        kube_proxy(cluster),
+    ]
+
+
+def cluster_configuration(cluster: ClusterSettings) -> dict[str, t.Any]:
+    """ClusterConfiguration."""
+    names = dict.fromkeys([cluster.api_name, cluster.api_address, *cluster.alternative_names])
+    return {
+        "apiVersion": _API,
+        "kind": "ClusterConfiguration",
+        "clusterName": cluster.name,
+        "kubernetesVersion": f"v{cluster.version}",
+        "imageRepository": cluster.image_repository,
+        "controlPlaneEndpoint": cluster.endpoint,
+        "networking": {
+            "podSubnet": ",".join(cluster.pod_networks),
+            "serviceSubnet": ",".join(cluster.service_networks),
+            "dnsDomain": cluster.dns_domain,
+        },
+        "apiServer": {"certSANs": [name for name in names if name]},
+        "etcd": {"local": {"imageTag": cluster.etcd_tag}},
+        "dns": {"imageTag": cluster.dns_tag},
+    }
+
+
+def join(cluster: ClusterSettings, node: NodeSettings, invitation: Invitation) -> list[dict[str, t.Any]]:
+    """Documents for ``kubeadm join``; they hold the token, so their file is 0600 and short-lived."""
+    document: dict[str, t.Any] = {
+        "apiVersion": _API,
+        "kind": "JoinConfiguration",
+        "discovery": {
+            "bootstrapToken": {
+                "apiServerEndpoint": invitation.endpoint,
+                "token": invitation.token,
+                "caCertHashes": [invitation.ca_hash],
+            },
+            "tlsBootstrapToken": invitation.token,
+        },
+        "nodeRegistration": _registration(cluster, node),
+    }
+    if node.role == "server":
+        document["controlPlane"] = {
+            "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": cluster.api_port},
+            "certificateKey": invitation.certificate_key,
+        }
+    return [document]
+
+
+def certificates(cluster: ClusterSettings, node: NodeSettings, key: str) -> list[dict[str, t.Any]]:
+    """Documents for ``kubeadm init phase upload-certs``: the key comes in a file, not as an argument."""
+    return [
+        {
+            "apiVersion": _API,
+            "kind": "InitConfiguration",
+            "certificateKey": key,
+            "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": cluster.api_port},
+            "nodeRegistration": _registration(cluster, node),
+        },
+        cluster_configuration(cluster),
+    ]
+
+
+def proxy_documents(cluster: ClusterSettings, node: NodeSettings) -> list[dict[str, t.Any]]:
+    """Documents for ``kubeadm init phase addon kube-proxy``."""
+    return [
+        {
+            "apiVersion": _API,
+            "kind": "InitConfiguration",
+            "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": cluster.api_port},
+            "nodeRegistration": _registration(cluster, node),
+        },
+        cluster_configuration(cluster),
+        kube_proxy(cluster),
+    ]
+
+
+def text(documents: t.Sequence[t.Mapping[str, t.Any]]) -> str:
+    """The documents as one file."""
+    return "---\n".join(json.dumps(document, indent=2) + "\n" for document in documents)
+
+
+def taint_of(written: str) -> dict[str, str]:
+    """``key=value:Effect`` or ``key:Effect`` as the API has it."""
+    left, _, effect = written.rpartition(":")
+    key, _, value = left.partition("=")
+    taint = {"key": key, "effect": effect}
+    if value:
+        taint["value"] = value
+    return taint
+
+
+def taints_of(cluster: ClusterSettings, node: NodeSettings) -> list[dict[str, str]]:
+    """Taints that the node shall have from us: a server keeps the user's pods away unless it is the only node."""
+    taints = [taint_of(written) for written in node.taints]
+    if node.role == "server" and not cluster.single_node:
+        taints.insert(0, dict(_CONTROL_PLANE_TAINT))
+    return taints
+
+
+def _registration(cluster: ClusterSettings, node: NodeSettings) -> dict[str, t.Any]:
+    arguments = [{"name": "node-ip", "value": node.address}]
+    labels = {key: value for key, value in sorted(node.labels.items()) if not _is_reserved(key)}
+    if labels:
+        arguments.append({"name": "node-labels", "value": ",".join(f"{k}={v}" for k, v in labels.items())})
+    return {
+        "name": node.name,
+        "criSocket": f"unix://{cluster.runtime_socket}",
+        "imagePullPolicy": "Never",
+        "taints": taints_of(cluster, node),
+        "kubeletExtraArgs": arguments,
+    }
+
+
+def _is_reserved(key: str) -> bool:
+    prefix = key.rpartition("/")[0]
+    return any(prefix == domain or prefix.endswith(f".{domain}") for domain in _FOREIGN)
+
+
+__all__ = (
+    "TOKEN_TTL",
+    "ClusterSettings",
+    "Invitation",
+    "NodeSettings",
+    "certificates",
+    "cluster_configuration",
+    "init",
+    "join",
+    "kube_proxy",
+    "kubelet",
+    "proxy_documents",
+    "taint_of",
+    "taints_of",
+    "text",
+)

@@ -1,0 +1,134 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the machines' states mean for the cluster: who begins, who joins, who is asked."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict, dataclass
+
+Phase = t.Literal["none", "half", "complete"]
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """What one machine says of itself."""
+
+    phase: Phase
+    #: this server's own API answers
+    api_ready: bool = False
+    #: sha256 of the cluster's CA key; empty when it is in no cluster
+    ca_hash: str = ""
+    #: what kube-proxy's configuration was made from; only live servers know
+    kube_proxy: str = ""
+    #: labels, taints or the Node object differ from what is wanted
+    node_differs: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What has to happen, in this order.
+
+    :param begin: the machine that starts the cluster, or nothing.
+    :param contact: a live server; empty until the cluster has begun.
+    :param unseen: servers that this run did not look at, so that one of them may be the contact.
+    :param problem: why nothing may happen.
+    """
+
+    begin: str = ""
+    contact: str = ""
+    join_servers: tuple[str, ...] = ()
+    join_agents: tuple[str, ...] = ()
+    half: tuple[str, ...] = ()
+    relabel: tuple[str, ...] = ()
+    kube_proxy: str = ""
+    unseen: tuple[str, ...] = ()
+    problem: str = ""
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """Plain data for Ansible."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+def decide(servers: t.Sequence[str], states: t.Mapping[str, NodeState]) -> Decision:
+    """From the states of machines to what has to happen.
+
+    A cluster begins only when every server was looked at and none has ever been part of one. Otherwise a second
+    cluster could come up beside one that is merely out of reach.
+
+    :param servers: inventory names of all servers, in the order in which they join.
+    :param states: machines that this run looked at.
+    """
+    unseen = tuple(name for name in servers if name not in states)
+    complete = [name for name in servers if name in states and states[name].phase == "complete"]
+    live = [name for name in complete if states[name].api_ready]
+    half = tuple(name for name, state in states.items() if state.phase == "half")
+    joiners = [name for name, state in states.items() if state.phase != "complete"]
+    if live:
+        contact = live[0]
+        strangers = _strangers(states, states[contact].ca_hash)
+        if strangers:
+            return Decision(contact=contact, unseen=unseen, problem=_other_cluster(strangers, contact))
+        return Decision(
+            contact=contact,
+            join_servers=tuple(name for name in servers if name in joiners),
+            join_agents=tuple(name for name in joiners if name not in servers),
+            half=half,
+            relabel=tuple(name for name, state in states.items() if state.node_differs),
+            kube_proxy=states[contact].kube_proxy,
+            unseen=unseen,
+        )
+    if complete:
+        return Decision(unseen=unseen, problem=_no_answer(complete))
+    if unseen:
+        return Decision(unseen=unseen, problem=_not_all_seen(unseen))
+    if not servers:
+        return Decision(problem="The cluster has no server. Put a machine into the group servers.")
+    members = [name for name, state in states.items() if state.phase == "complete"]
+    if members:
+        return Decision(problem=_orphans(members))
+    first = servers[0]
+    return Decision(
+        begin=first,
+        contact=first,
+        join_servers=tuple(name for name in servers[1:] if name in joiners),
+        join_agents=tuple(name for name in joiners if name not in servers),
+        half=half,
+    )
+
+
+def _strangers(states: t.Mapping[str, NodeState], ca_hash: str) -> list[str]:
+    return [name for name, state in states.items() if state.phase == "complete" and state.ca_hash != ca_hash]
+
+
+def _other_cluster(strangers: t.Sequence[str], contact: str) -> str:
+    return (
+        f"{', '.join(strangers)}: part of another cluster than {contact} (its CA is a different one). "
+        "Reset these machines first: playbooks/reset.yml with --limit."
+    )
+
+
+def _no_answer(complete: t.Sequence[str]) -> str:
+    return (
+        f"The cluster exists ({', '.join(complete)} belong to it), but no server's API answers, so nothing can join and "
+        "no second cluster is begun. Look at the servers: systemctl status kubelet, and journalctl -u kubelet."
+    )
+
+
+def _not_all_seen(unseen: t.Sequence[str]) -> str:
+    return (
+        f"{', '.join(unseen)}: not looked at in this run, so nobody knows whether the cluster exists already. "
+        "Run without --limit, or make these servers reachable."
+    )
+
+
+def _orphans(members: t.Sequence[str]) -> str:
+    return (
+        f"{', '.join(members)}: belong to a cluster of which no server is left in the inventory. "
+        "Name its servers, or reset these machines: playbooks/reset.yml."
+    )
+
+
+__all__ = ("Decision", "NodeState", "Phase", "decide")

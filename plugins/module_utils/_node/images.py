@@ -1,0 +1,102 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Image archives into containerd: what is there, what is missing, and the import."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.install import require_space, verify
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
+
+_NAMESPACE = "k8s.io"
+# kubelet's garbage collection leaves pinned images alone; nothing could bring them back without a registry.
+_PIN = "io.cri-containerd.pinned=pinned"
+
+
+class ImageError(KlubsterError):
+    """An image cannot be imported."""
+
+
+@dataclass(frozen=True)
+class WantedImage:
+    """An archive of the bundle and the reference that containerd will know it by."""
+
+    source: str
+    reference: str
+    sha256: str
+    size: int
+
+
+def present(run: Runner, ctr: str) -> set[str] | None:
+    """References that containerd has; None when containerd does not answer."""
+    try:
+        listed = run([ctr, "--namespace", _NAMESPACE, "images", "list", "--quiet"], timeout=60)
+    except CommandFailed:
+        return None
+    return set(listed.stdout.split())
+
+
+def compare(wanted: t.Sequence[WantedImage], have: t.Collection[str], record: Record) -> list[WantedImage]:
+    """Images that are missing, or that came from another archive than the bundle's."""
+    return [item for item in wanted if item.reference not in have or record.images.get(item.reference) != item.sha256]
+
+
+def check_space(missing: t.Sequence[WantedImage], staging: Path, root: Path) -> None:
+    """Refuse before anything is sent: the archives, their content and the unpacked layers need room.
+
+    :raises KlubsterError: names the file system, what is free and what is needed.
+    """
+    archives = sum(item.size for item in missing)
+    if not archives:
+        return
+    require_space(staging, archives)
+    require_space(root, 2 * archives)
+
+
+def load(staged: t.Mapping[str, Path], missing: t.Sequence[WantedImage], record: Record, run: Runner, ctr: str) -> None:
+    """Verify archives, import them, two at a time, and remove each once it is in.
+
+    :raises KlubsterError: an archive is damaged, or containerd refuses it.
+    """
+
+    def one(item: WantedImage) -> WantedImage:
+        archive = staged[item.source]
+        verify(archive, item.source, item.sha256)
+        _import(item, archive, run, ctr)
+        with contextlib.suppress(FileNotFoundError):
+            archive.unlink()
+        return item
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        try:
+            for item in pool.map(one, missing):
+                record.images[item.reference] = item.sha256
+        finally:
+            record.save()
+    lacking = {item.reference for item in missing} - (present(run, ctr) or set())
+    if lacking:
+        raise ImageError(
+            f"The archives were imported, but containerd does not know {', '.join(sorted(lacking))}. "
+            "The bundle's manifest names other references than its archives: build the bundle again."
+        )
+
+
+def _import(item: WantedImage, archive: Path, run: Runner, ctr: str) -> None:
+    base = [ctr, "--namespace", _NAMESPACE, "images"]
+    try:
+        run([*base, "import", "--local", str(archive)], timeout=600)
+        run([*base, "label", item.reference, _PIN], timeout=60)
+    except CommandFailed as exc:
+        raise ImageError(f"containerd refused {item.source} ({item.reference}): {exc}") from exc
+
+
+__all__ = ("ImageError", "WantedImage", "check_space", "compare", "load", "present")

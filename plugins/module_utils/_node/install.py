@@ -1,0 +1,226 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Large files to their places: only what is missing is sent, and nothing is moved before its sha256 is proven."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import typing as t
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Entry, Record, Stamp
+
+_RESERVE = 64 * 1024 * 1024
+
+
+class InstallError(KlubsterError):
+    """A file cannot be installed."""
+
+
+@dataclass(frozen=True)
+class WantedInstall:
+    """A file of the bundle and the place where it belongs.
+
+    :param source: its path inside the bundle; names it in messages.
+    """
+
+    source: str
+    path: str
+    sha256: str
+    size: int
+    mode: int = 0o755
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is missing or wrong, which files of ours are no longer wanted, and what only the record lacks."""
+
+    missing: tuple[WantedInstall, ...] = ()
+    wrong_mode: tuple[WantedInstall, ...] = ()
+    surplus: tuple[str, ...] = ()
+    seen: tuple[tuple[WantedInstall, Stamp], ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return not self.missing and not self.wrong_mode and not self.surplus
+
+
+def compare(wanted: t.Sequence[WantedInstall], name: str, record: Record) -> Comparison:
+    """Compare a set with the machine. A file whose stamp is the recorded one is not read."""
+    missing, wrong_mode, seen = [], [], []
+    for item in wanted:
+        path = Path(item.path)
+        stamp = Stamp.of(path)
+        known = record.entries.get(item.path)
+        if stamp is None or stamp.size != item.size:
+            missing.append(item)
+            continue
+        if known is None or known.stamp != stamp or known.sha256 != item.sha256:
+            if sha256_of(path) != item.sha256:
+                missing.append(item)
+                continue
+            seen.append((item, stamp))
+        if stat.S_IMODE(path.lstat().st_mode) != item.mode:
+            wrong_mode.append(item)
+    kept = {item.path for item in wanted}
+    surplus = tuple(path for path in sorted(record.of_set(name)) if path not in kept)
+    return Comparison(tuple(missing), tuple(wrong_mode), surplus, tuple(seen))
+
+
+def write_down(comparison: Comparison, name: str, record: Record) -> None:
+    """Note files that stand already and are right, so that the next run need not read them."""
+    for item, stamp in comparison.seen:
+        known = record.entries.get(item.path)
+        record.entries[item.path] = (
+            replace(known, owner_set=name, sha256=item.sha256, stamp=stamp)
+            if known
+            else Entry(name, item.sha256, stamp=stamp, foreign=True)
+        )
+    record.save()
+
+
+def check_space(missing: t.Sequence[WantedInstall], staging: Path) -> None:
+    """Refuse before anything is sent when a file system is too small.
+
+    :raises InstallError: names the file system, what is free and what is needed.
+    """
+    needs: dict[int, tuple[Path, int]] = {}
+    arriving = _existing(staging)
+    for item in missing:
+        place = _existing(Path(item.path).parent)
+        for folder in {_device(arriving): arriving, _device(place): place}.values():
+            device = _device(folder)
+            first, total = needs.get(device, (folder, 0))
+            needs[device] = (first, total + item.size)
+    for folder, total in needs.values():
+        require_space(folder, total)
+
+
+def require_space(folder: Path, total: int) -> None:
+    """Refuse when the file system of ``folder`` has not ``total`` bytes to spare."""
+    free = shutil.disk_usage(_existing(folder)).free
+    if free < total + _RESERVE:
+        raise InstallError(
+            f"The file system of {folder} has {_megabytes(free)} free, {_megabytes(total + _RESERVE)} are needed. "
+            "Free some space, or put a larger file system there; nothing was sent."
+        )
+
+
+def prepare_staging(staging: Path, owner: int | None) -> None:
+    """An empty folder for arriving files; what a run that was cut short left there goes."""
+    remove_staging(staging)
+    staging.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    staging.mkdir(mode=0o700)
+    if owner:
+        # The login user writes here, so it must be able to reach the folder, though not to list its parents.
+        os.chown(staging, owner, -1)
+        for folder in (staging.parent, staging.parent.parent):
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)
+
+
+def remove_staging(staging: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(staging)
+
+
+def verify(staged: Path, source: str, sha256: str) -> None:
+    """Compare an arrived file with its sha256; a wrong one is removed.
+
+    :raises InstallError: names the file and what to do.
+    """
+    try:
+        found = sha256_of(staged)
+    except FileNotFoundError as exc:
+        raise InstallError(f"{source} did not arrive on the machine. Run again.") from exc
+    if found != sha256:
+        staged.unlink()
+        raise InstallError(
+            f"{source} arrived damaged: sha256 {found}, the bundle's manifest says {sha256}. It was removed and "
+            "nothing was put in its place. Run again; if it happens again, check the machine's memory, disk and network."
+        )
+
+
+def place(staged: t.Mapping[str, Path], missing: t.Sequence[WantedInstall], name: str, record: Record) -> None:
+    """Verify arrived files and move each into its place in one step.
+
+    :param staged: path inside the bundle -> arrived file.
+    """
+    for item in missing:
+        record.make_directory(Path(item.path).parent)
+        known = record.entries.get(item.path)
+        before = known.before if known else record.set_aside(Path(item.path))
+        record.entries[item.path] = Entry(name, item.sha256, before=before)
+    record.save()
+    try:
+        for item in missing:
+            arrived = staged[item.source]
+            verify(arrived, item.source, item.sha256)
+            _move(arrived, Path(item.path), item.mode)
+            known = record.entries[item.path]
+            record.entries[item.path] = replace(known, stamp=Stamp.of(Path(item.path)))
+    finally:
+        record.save()
+
+
+def set_modes(items: t.Sequence[WantedInstall], record: Record) -> None:
+    for item in items:
+        path = Path(item.path)
+        path.chmod(item.mode)
+        record.entries[item.path] = replace(record.entries[item.path], stamp=Stamp.of(path))
+    record.save()
+
+
+def _move(arrived: Path, place: Path, mode: int) -> None:
+    """Rename into place; across file systems, copy beside the place first.
+
+    Not synced to the disk: after a power cut an unwritten file has another size than its stamp, and is sent again.
+    """
+    partial = place.with_name(f".{place.name}.klubster")
+    with contextlib.suppress(FileNotFoundError):
+        partial.unlink()
+    try:
+        arrived.rename(partial)
+    except OSError:
+        shutil.copyfile(arrived, partial)
+        arrived.unlink()
+    os.chown(partial, os.geteuid(), os.getegid())
+    partial.chmod(mode)
+    partial.replace(place)
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _device(path: Path) -> int:
+    return path.stat().st_dev
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1048576:.0f} MB"
+
+
+__all__ = (
+    "Comparison",
+    "InstallError",
+    "WantedInstall",
+    "check_space",
+    "compare",
+    "place",
+    "prepare_staging",
+    "remove_staging",
+    "require_space",
+    "set_modes",
+    "verify",
+    "write_down",
+)

@@ -1,0 +1,156 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a machine needs before an engine comes: wanted against actual, then one step that changes it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
+from ansible_collections.kateskit.klubster.plugins.module_utils._difference import Difference
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import managed_files
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.firewall import tables
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import (
+    WATCHED,
+    Kernel,
+    load_modules,
+    refuse_swap,
+    with_parameters,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import missing
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
+
+SET = "machine"
+_SYSCTL_FILE = "/etc/sysctl.d/90-klubster.conf"
+_MODULES_FILE = "/etc/modules-load.d/klubster.conf"
+_HOSTS_FILE = "/etc/hosts"
+_HEAD = "# Written by kateskit.klubster; changes are overwritten.\n"
+
+
+@dataclass(frozen=True)
+class WantedMachine:
+    modules: tuple[str, ...] = ()
+    sysctls: dict[str, str] = field(default_factory=dict)
+    #: (address, names)
+    hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    packages: tuple[str, ...] = ()
+    boot_parameters: tuple[str, ...] = ()
+    swap_allowed: bool = True
+
+
+@dataclass
+class MachineState:
+    """The comparison's result; changed, check mode and diff read from here."""
+
+    difference: Difference
+    files: list[WantedFile]
+    file_changes: list[managed_files.Change]
+    modules: list[str]
+    sysctls: dict[str, str]
+    packages: list[str]
+    command_line: tuple[str, str] | None
+    reboot_required: bool
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.file_changes) or not self.difference.empty
+
+
+def files_of(wanted: WantedMachine) -> list[WantedFile]:
+    """The machine layer's files."""
+    settings = "".join(f"{key} = {value}\n" for key, value in sorted(wanted.sysctls.items()))
+    files = [
+        WantedFile(_MODULES_FILE, _HEAD + "".join(f"{name}\n" for name in wanted.modules)),
+        WantedFile(_SYSCTL_FILE, _HEAD + settings),
+    ]
+    if wanted.hosts:
+        lines = "".join(f"{address} {' '.join(names)}\n" for address, names in wanted.hosts)
+        files.append(WantedFile(_HOSTS_FILE, lines, block="names"))
+    return files
+
+
+def compare(wanted: WantedMachine, record: Record, kernel: Kernel, run: Runner) -> MachineState:
+    """Look at the machine.
+
+    :raises KlubsterError: what the machine cannot be brought to, before anything is changed.
+    """
+    refuse_swap(kernel.swaps(), allowed=wanted.swap_allowed)
+    difference = Difference()
+    files = files_of(wanted)
+    modules = [name for name in wanted.modules if not kernel.has_module(name)]
+    difference.add("kernel_modules", want=list(wanted.modules), have=[n for n in wanted.modules if n not in modules])
+    sysctls = {}
+    for key, value in sorted(wanted.sysctls.items()):
+        if difference.add(f"sysctl {key}", want=value, have=kernel.setting(key)):
+            sysctls[key] = value
+    command_line, reboot = _command_line(wanted, kernel, difference)
+    return MachineState(
+        difference=difference,
+        files=files,
+        file_changes=managed_files.plan(files, SET, record),
+        modules=modules,
+        sysctls=sysctls,
+        packages=missing(wanted.packages, run),
+        command_line=command_line,
+        reboot_required=reboot,
+    )
+
+
+def apply(state: MachineState, record: Record, kernel: Kernel, run: Runner) -> None:
+    """Bring the machine to the wanted state and remember how it was."""
+    remember(state, record, kernel, run)
+    managed_files.apply(state.files, state.file_changes, SET, record)
+    load_modules(state.modules, kernel, run)
+    for key, value in state.sysctls.items():
+        kernel.set(key, value)
+    if state.command_line:
+        path, line = state.command_line
+        entry = WantedFile(path, line, mode=0o755)
+        changes = managed_files.plan([entry], "boot", record)
+        managed_files.apply([entry], changes, "boot", record)
+
+
+def remember(state: MachineState, record: Record, kernel: Kernel, run: Runner) -> None:
+    """Write down what was there before the first change; later runs add only what is new."""
+    for key in {*WATCHED, *state.sysctls}:
+        value = kernel.setting(key)
+        if key not in record.sysctls and value is not None:
+            record.sysctls[key] = value
+    if record.firewall_tables is None:
+        record.firewall_tables = tables(run)
+    record.packages += [name for name in state.packages if name not in record.packages]
+    record.save()
+
+
+def _command_line(wanted: WantedMachine, kernel: Kernel, difference: Difference) -> tuple[tuple[str, str] | None, bool]:
+    path = kernel.command_line_file()
+    if path is None or not wanted.boot_parameters:
+        return None, False
+    have = path.read_text(encoding="utf-8")
+    want = with_parameters(have, wanted.boot_parameters)
+    booted = kernel.booted_with()
+    reboot = any(parameter not in booted for parameter in wanted.boot_parameters)
+    if difference.add(str(path), want=want, have=have):
+        return (str(path), want), reboot
+    return None, reboot
+
+
+def as_result(state: MachineState) -> dict[str, t.Any]:
+    """What the module returns."""
+    return {
+        "changed": state.changed,
+        "missing_packages": state.packages,
+        "reboot_required": state.reboot_required,
+        "diff": [*managed_files.describe(state.file_changes), *_shown(state.difference)],
+    }
+
+
+def _shown(difference: Difference) -> list[dict[str, t.Any]]:
+    return [] if difference.empty else [difference.as_diff()]
+
+
+__all__ = ("SET", "MachineState", "WantedMachine", "apply", "as_result", "compare", "files_of", "remember")
