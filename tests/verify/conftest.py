@@ -61,7 +61,7 @@ def cluster(inventory: Inventory) -> Cluster:
 
 @pytest.fixture(scope="session")
 def image(inventory: Inventory) -> str:
-    """The bundle's test image; klubster_extra_images brings it to every node, for there is no registry."""
+    """The bundle's test image; klubster_images brings it to every node, for there is no registry."""
     return f"bundle.klubster.internal/agnhost:v{inventory.get('klubster_engine_version', '1.34.2')}"
 
 
