@@ -11,12 +11,15 @@ version_added: "0.1.0"
 author:
   - KatesKit developers (@kateskit)
 description:
-  - Reads a lab's definition, checks it, and offers its machines as hosts that are reached by SSH inside the lab's network namespace.
-  - The same file tells M(kateskit.klubster.lab) which machines to make. The machines need not run for the inventory to be read.
+  - Reads a lab's definition, checks it, and offers its machines as hosts.
+    They are reached by SSH inside the lab's network namespace.
+  - The same file tells M(kateskit.klubster.lab) which machines to make.
+    They need not run for the inventory to be read.
   - Adds the host V(lab_controller). Its modules run on the controller, inside the lab's network namespace, so that
     they reach what the machines offer.
   - The file's name must end in C(lab.yml) or C(lab.yaml).
-  - If the environment variable E(KLUBSTER_LAB_NAME) is set, it takes the place of O(name), so that one definition serves several labs at a time.
+  - If the environment variable E(KLUBSTER_LAB_NAME) is set, it takes the place of O(name),
+    so that one definition serves several labs at a time.
 options:
   plugin:
     description: Marks the file as a definition of a lab.
@@ -37,8 +40,8 @@ options:
   segments:
     description:
       - Networks by name. Each is a bridge in the lab's own network namespace, which has no way out.
-      - Keys are C(network) (one network, or an IPv4 and an IPv6 network with a comma between), C(gateway) (the first address of
-        the network if it is left out) and C(mtu).
+      - Keys are C(network) (one network, or an IPv4 and an IPv6 network with a comma between),
+        C(gateway) (the first address of the network if it is left out) and C(mtu).
     type: dict
     required: true
   forwarding:
@@ -49,7 +52,8 @@ options:
   machines:
     description:
       - Machines by name.
-      - Keys are C(addresses) (by segment; the first one is what Ansible talks to), C(groups), C(memory), C(cpus), C(disks) and C(vars).
+      - Keys are C(addresses) (by segment; the first one is what Ansible talks to), C(groups), C(memory),
+        C(cpus), C(disks) and C(vars).
       - A disk has C(name), C(kind) (V(block) or V(folder)), C(size) for a block device, and C(path).
     type: dict
     required: true
@@ -81,7 +85,6 @@ import typing as t
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
-
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.definition import parse_lab
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.inventory import inventory_of
@@ -98,7 +101,8 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
     def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
         # Not self.get_option: the definition's own rules explain more than option types do.
-        definition = plain(loader.load_from_file(path, cache="none"))
+        loaded = loader.load_from_file(path, cache="none")
+        definition = plain(loaded)
         if not isinstance(definition, dict) or definition.get("plugin") != self.NAME:
             raise AnsibleParserError(f"{path} is no definition of a lab: it does not say plugin: {self.NAME}.")
         try:
@@ -112,7 +116,9 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
             inventory.add_group(group)
         for host, variables in data.hosts.items():
             inventory.add_host(host)
-            for name, value in variables.items():
+            # As loaded, so that they may hold templates like variables of any inventory.
+            own = ((loaded["machines"].get(host) or {}).get("vars") or {}) if host in lab.machines else {}
+            for name, value in {**variables, **own}.items():
                 inventory.set_variable(host, name, value)
         for group, members in data.groups.items():
             for host in members:

@@ -11,8 +11,10 @@ version_added: "0.1.0"
 author:
   - KatesKit developers (@kateskit)
 description:
-  - Makes a lab what its definition says. All machines start together, and the module returns when each of them answers over SSH.
-  - Machines that left the definition are removed, new ones are added, changed ones are started anew with their disks kept, others are not touched.
+  - Makes a lab what its definition says. All machines start together,
+    and the module returns when each of them answers over SSH.
+  - Machines that left the definition are removed, new ones are added, changed ones are started
+    anew with their disks kept, others are not touched.
   - It can be run again after any interruption.
   - It runs on the controller as root.
 extends_documentation_fragment: [kateskit.klubster._attributes]
@@ -50,7 +52,9 @@ options:
     type: bool
     default: false
   mirror:
-    description: The mirror of Debian from which the root file system is built. Empty means the one that apt of this host uses.
+    description:
+      - The mirror of Debian from which the root file system is built.
+      - Empty means the one that apt of this host uses.
     type: str
     default: ""
   ready_timeout:
@@ -112,7 +116,6 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.backend import Backend
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.container import ContainerBackend, check_host

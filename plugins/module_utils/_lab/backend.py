@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What every kind of lab machine must be able to do. tests/lab/contract.py holds the same as tests."""
+"""What every kind of lab machine must be able to do; the same as tests is in backend_contract.py beside the unit tests."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Backend(t.Protocol):
     def power_off(
         self, name: str, machines: t.Sequence[str], *, orderly: bool = False, check: bool = False
     ) -> tuple[str, ...]:
-        """Pull the plug (or shut down, when orderly); return the machines that were running. Their disks keep what they hold."""
+        """Pull the plug, or shut down when orderly; return the machines that were running. Disks are kept."""
 
     def power_on(self, name: str, machines: t.Sequence[str], *, check: bool = False) -> tuple[str, ...]:
         """Start machines that are off and wait for them; return which these were."""

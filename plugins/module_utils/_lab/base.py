@@ -73,8 +73,8 @@ class Recipe:
     )
     # What a machine without disks, terminals and a way out has no use for.
     masked: tuple[str, ...] = (
-        "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
-        "fstrim.timer", "getty@tty1.service", "systemd-pstore.service",
+        "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer",
+        "e2scrub_reap.service", "fstrim.timer", "getty@tty1.service", "systemd-pstore.service",
     )  # fmt: skip
     # What one machine must not share with another.
     removed: tuple[str, ...] = (
@@ -129,8 +129,10 @@ class BaseRoot:
     def command(self, target: Path, mirror: str) -> list[str]:
         """debootstrap in namespaces of its own: killed, it leaves neither mounts nor processes."""
         return [
-            "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
-            "debootstrap", "--force-check-gpg", f"--keyring={KEYRING}", "--variant=minbase", f"--include={','.join(self.recipe.packages)}",
+            "setpriv", "--pdeathsig", "KILL",
+            "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
+            "debootstrap", "--force-check-gpg", f"--keyring={KEYRING}", "--variant=minbase",
+            f"--include={','.join(self.recipe.packages)}",
             self.recipe.suite, str(target), mirror,
         ]  # fmt: skip
 
@@ -150,7 +152,8 @@ class BaseRoot:
             if (codename, component, origin) == (self.recipe.suite, "main", "Debian"):
                 return address
         raise KlubsterError(
-            f"apt on this machine knows no source of Debian {self.recipe.suite} main, so the lab does not know where to get it. "
+            f"apt on this machine knows no source of Debian {self.recipe.suite} main, so the lab "
+            "does not know where to get it. "
             "Set lab_mirror to a mirror of Debian, or run apt-get update if its lists are empty."
         )
 

@@ -116,14 +116,15 @@ class ControlGroups:
         return None
 
     def remove(self, lab: str, machine: str | None = None, *, timeout: float = 10) -> None:
-        """Remove the groups, which must be empty of processes. The kernel lets go of them a moment after the last one."""
+        """Remove the groups, empty of processes. The kernel lets go of them a moment after the last one."""
         deadline = time.monotonic() + timeout
         pending = self.trees(lab, machine)
         while pending:
             pending = [tree for tree in pending if not _remove_tree(tree)]
             if pending and time.monotonic() > deadline:
                 raise KlubsterError(
-                    f"These control groups cannot be removed: {', '.join(map(str, pending))}. Look at their cgroup.procs."
+                    f"These control groups cannot be removed: {', '.join(map(str, pending))}. "
+                    "Look at their cgroup.procs."
                 )
             if pending:
                 select.select([], [], [], 0.01)
@@ -148,7 +149,7 @@ def end_processes(find: t.Callable[[], set[int]], *, timeout: float = 15) -> int
             with contextlib.suppress(ProcessLookupError):
                 handles[os.pidfd_open(pid)] = pid
         try:
-            # Through the handle, so that a number given anew to another process is never hit. Still in the group, still ours.
+            # Through the handle, and only what is still found: a number may have been given anew meanwhile.
             still = find()
             for handle, pid in handles.items():
                 if pid in still:

@@ -2,9 +2,10 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""SSH's way into a lab: connects inside its network namespace and hands the socket over, so that no process stays between.
+"""SSH's way into a lab: connects inside its network namespace and hands the socket over; no process stays.
 
-Run as a program: ``python connect.py NAMESPACE ADDRESS PORT`` under ``ProxyUseFdpass yes``. It imports nothing of the collection.
+Run as a program: ``python connect.py NAMESPACE ADDRESS PORT`` under ``ProxyUseFdpass yes``.
+It imports nothing of the collection.
 """
 
 from __future__ import annotations

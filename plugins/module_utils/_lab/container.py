@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Lab machines as containers: systemd-nspawn over a shared root, each with systemd, its own network and control groups."""
+"""Lab machines as containers: systemd-nspawn over a shared root, each with systemd, network and control groups."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import contextlib
 import json
 import os
 import select
-import shlex
 import shutil
 import signal
 import socket
-import subprocess
 import time
 import typing as t
 import uuid
@@ -25,7 +23,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._command import 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.backend import Changes, Found, Observed, plan
-from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import INIT, BaseRoot, remove_folder
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import BaseRoot, remove_folder
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.cgroups import (
     ControlGroups,
     end_processes,
@@ -34,6 +32,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._lab.cgroups imp
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.definition import Disk, Lab, LabMachine
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.host import HostSettings
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.lock import locked_folder
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.machine_start import FOLDERS, start_script
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.network import (
     LabNetwork,
     cable_commands,
@@ -43,19 +42,12 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._lab.network imp
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.paths import LabPaths
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.ssh import client_files, make_key
 
-# Folders that cannot be on the machine's overlay, because overlays are made on them.
-FOLDERS = {
-    "containerd": "/var/lib/containerd",
-    "kubelet": "/var/lib/kubelet",
-    "etcd": "/var/lib/etcd",
-    "pods": "/var/log/pods",
-}
 PROGRAMS = (
-    "debootstrap", "ip", "losetup", "nsenter", "rm", "setpriv", "ssh", "ssh-keygen", "systemd-nspawn", "umount", "unshare",
+    "debootstrap", "ip", "losetup", "nsenter", "rm", "setpriv", "ssh", "ssh-keygen", "systemd-nspawn",
+    "umount", "unshare",
 )  # fmt: skip
-_SYSTEM_CALLS = "add_key keyctl bpf perf_event_open kexec_load open_by_handle_at"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HOST_KEY = "etc/ssh/ssh_host_ed25519_key.pub"
-_REBOOT = 133
 _SIGRTMIN = 34
 _POWER_OFF = _SIGRTMIN + 4
 _BLOCK = Path("/sys/block")
@@ -109,7 +101,7 @@ class ContainerBackend:
             self._prepare(lab, paths)
             for name in (*changes.limit, *changes.restart, *changes.start):
                 self._apply_limits(lab, paths, name)
-            self._start(paths, lab.machines, (*changes.restart, *changes.start))
+            self._start(paths, (*changes.restart, *changes.start))
             self._wait_for_ssh(lab.machines, paths)
         return changes
 
@@ -150,7 +142,7 @@ class ContainerBackend:
         off = tuple(one for one in self._known(paths, machines) if self._groups.init_of(name, one) is None)
         if not check and off:
             with locked_folder(paths.state):
-                self._start(paths, None, off)
+                self._start(paths, off)
         return off
 
     def exists(self, name: str) -> bool:
@@ -305,15 +297,15 @@ class ContainerBackend:
 
     # --- starting ---
 
-    def _start(self, paths: LabPaths, machines: t.Mapping[str, LabMachine] | None, names: t.Sequence[str]) -> None:
+    def _start(self, paths: LabPaths, names: t.Sequence[str]) -> None:
         """Start machines together and wait until systemd in each says that it is done."""
-        waiting: dict[socket.socket, tuple[str, subprocess.Popen[bytes]]] = {}
+        waiting: dict[socket.socket, tuple[str, int]] = {}
         by_handle: dict[int, socket.socket] = {}
         try:
             for name in names:
-                listener, process = self._launch(paths, name)
-                waiting[listener] = (name, process)
-                by_handle[os.pidfd_open(process.pid)] = listener
+                listener, pid = self._launch(paths, name)
+                waiting[listener] = (name, pid)
+                by_handle[os.pidfd_open(pid)] = listener
             self._await_ready(paths, waiting, by_handle)
         finally:
             for handle in by_handle:
@@ -323,7 +315,7 @@ class ContainerBackend:
             for name in names:
                 (paths.runtime / f"{name}.notify").unlink(missing_ok=True)
 
-    def _launch(self, paths: LabPaths, name: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    def _launch(self, paths: LabPaths, name: str) -> tuple[socket.socket, int]:
         home = paths.machines / name
         note = self._note(paths, name)
         # Whatever is still there of an earlier life would share the machine's disk.
@@ -337,26 +329,24 @@ class ContainerBackend:
         address.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         listener.bind(str(address))
-        with (home / "console.log").open("wb") as log:
-            process = subprocess.Popen(
-                ["/bin/sh", str(home / "start")],
-                env={
-                    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                    "LC_ALL": "C.UTF-8",
-                    "NOTIFY_SOCKET": str(address),
-                },
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return listener, process
+        # Not subprocess: the machine shall outlive this program.
+        pid = os.posix_spawn(
+            "/bin/sh",
+            ["/bin/sh", str(home / "start")],
+            {"PATH": _PATH, "LC_ALL": "C.UTF-8", "NOTIFY_SOCKET": str(address)},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(home / "console.log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        return listener, pid
 
     def _await_ready(
         self,
         paths: LabPaths,
-        waiting: t.Mapping[socket.socket, tuple[str, subprocess.Popen[bytes]]],
+        waiting: t.Mapping[socket.socket, tuple[str, int]],
         by_handle: t.Mapping[int, socket.socket],
     ) -> None:
         deadline = time.monotonic() + self._ready_timeout
@@ -368,7 +358,8 @@ class ContainerBackend:
             if not readable:
                 names = sorted(waiting[listener][0] for listener in pending)
                 raise KlubsterError(
-                    f"Not started within {self._ready_timeout:g} s: {', '.join(names)}. {self._console(paths, names[0])} "
+                    f"Not started within {self._ready_timeout:g} s: {', '.join(names)}. "
+                    f"{self._console(paths, names[0])} "
                     "Look with `journalctl -b` in the machine, or give it more time (lab_ready_timeout)."
                 )
             for listener in [one for one in pending if one.fileno() in readable]:
@@ -376,9 +367,10 @@ class ContainerBackend:
                     pending.discard(listener)
             for handle in set(handles).intersection(readable):
                 if by_handle[handle] in pending:
-                    name, process = waiting[by_handle[handle]]
+                    name, pid = waiting[by_handle[handle]]
+                    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
                     raise KlubsterError(
-                        f"Machine {name} ended while it started (status {process.wait()}). {self._console(paths, name)}"
+                        f"Machine {name} ended while it started (status {status}). {self._console(paths, name)}"
                     )
 
     def _console(self, paths: LabPaths, name: str) -> str:
@@ -389,7 +381,7 @@ class ContainerBackend:
         return "Its console: " + (" | ".join(line.strip() for line in lines if line.strip()) or "nothing.")
 
     def _wait_for_ssh(self, machines: t.Mapping[str, LabMachine], paths: LabPaths) -> None:
-        """Every machine must greet, also those that ran before: another run may have been cut short while they started."""
+        """Every machine must greet, also one that ran before: another run may have been cut short."""
         deadline = time.monotonic() + self._ready_timeout
 
         def silent() -> list[str]:
@@ -522,76 +514,6 @@ def check_host(groups: ControlGroups | None = None) -> None:
         )
 
 
-def start_script(
-    *,
-    lab: str,
-    machine: LabMachine,
-    home: Path,
-    base: Path,
-    trees: t.Sequence[Path],
-    devices: t.Sequence[str],
-    unified: bool,
-    inside: t.Sequence[str],
-    outside: t.Sequence[str],
-) -> str:
-    """The program that starts a machine and stays its parent, as shell text.
-
-    It runs in the machine's control groups. Mounts and network are in namespaces that end with the machine, so a machine that
-    is killed takes them along. A reboot of the machine comes back here, and everything is made anew.
-    """
-    q = shlex.quote
-    binds = [f"--bind={device}" for device in devices]
-    binds += [f"--bind={home}/data/{name}:{path}" for name, path in FOLDERS.items()]
-    binds += [f"--bind={home}/disks/{disk.name}:{disk.path}" for disk in machine.disks if disk.kind == "folder"]
-    blocks = "".join(
-        f'device=$(sed -n "s/^{disk.name} //p" {q(str(home / "devices"))})\nset -- "$@" --bind="$device":{disk.path}\n'
-        for disk in machine.disks
-        if disk.kind == "block"
-    )
-    options = [
-        "-q", "-D", f"{home}/root", "-M", machine.name, "--register=no", "--keep-unit", "--capability=all", "--private-users=no",
-        "--link-journal=no", "--resolv-conf=off", "--timezone=off", "--console=pipe", "--kill-signal=SIGRTMIN+3", "--notify-ready=yes",
-        f"--system-call-filter={_SYSTEM_CALLS}", *binds,
-    ]  # fmt: skip
-    joined = "\n".join(f"echo 0 > {q(str(tree))}/cgroup.procs" for tree in trees)
-    stale = " ".join(q(str(tree)) for tree in trees)
-    words = " \\\n    ".join(q(option) for option in options)
-    newline = "\n"
-    # The kernel takes its time to remove the cables of the life before.
-    unplug = newline.join(
-        f"ip -n {q(f'klab-{lab}')} link del {line.split()[2]} 2>/dev/null || true" for line in outside
-    )
-    hierarchy = "export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1\n" if unified else ""
-    return f"""\
-#!/bin/sh
-# Starts {machine.name} of lab {lab}. Written by lab_up, which writes it anew.
-set -eu
-if [ "${{1:-}}" = inside ]; then
-mount -t tmpfs -o mode=0755 lab /run/systemd/nspawn
-mount -t overlay -o lowerdir={q(str(base))},upperdir={q(f"{home}/upper")},workdir={q(f"{home}/work")} lab {q(f"{home}/root")}
-{unplug}
-ip -batch - <<'COMMANDS'
-{newline.join(inside)}
-COMMANDS
-ip -n {q(f"klab-{lab}")} -batch - <<'COMMANDS'
-{newline.join(outside)}
-COMMANDS
-export SYSTEMD_NSPAWN_API_VFS_WRITABLE=1
-{hierarchy}set -- {words}
-{blocks}exec systemd-nspawn "$@" --network-namespace-path=/proc/$$/ns/net {q(INIT)}
-fi
-{joined}
-mkdir -p /run/systemd/nspawn
-while :; do
-    status=0
-    unshare --mount --propagation slave --net /bin/sh "$0" inside || status=$?
-    [ "$status" = {_REBOOT} ] || exit "$status"
-    # Hundreds of stale groups of pods would make the kubelet slow.
-    find {stale} -mindepth 1 -depth -type d -exec rmdir {{}} + 2>/dev/null || true
-done
-"""
-
-
 def _loop_devices(below: Path) -> list[str]:
     """Loop devices whose file is below a folder, also when the file is deleted."""
     found = []
@@ -625,4 +547,4 @@ def _ssh_masters(paths: LabPaths) -> set[int]:
     return found
 
 
-__all__ = ("FOLDERS", "ContainerBackend", "check_host", "missing_programs", "start_script")
+__all__ = ("ContainerBackend", "check_host", "missing_programs")

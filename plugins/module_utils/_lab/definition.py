@@ -38,7 +38,7 @@ _DISK_KEYS = ("name", "kind", "size", "path")
 class Segment:
     """One network of the lab: a bridge that machines are plugged into.
 
-    :param gateways: per network the address machines send everything else to; the lab itself answers there unless a machine owns it.
+    :param gateways: per network the address machines send everything else to; the lab's unless a machine owns it.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Segment:
 class Disk:
     """A disk of a machine.
 
-    :param kind: ``block`` is a device node at ``path`` with ``size`` bytes behind it, ``folder`` a folder of its own mounted at ``path``.
+    :param kind: ``block`` is a device at ``path`` of ``size`` bytes, ``folder`` one of its own mounted at ``path``.
     """
 
     name: str
@@ -114,7 +114,7 @@ class Lab:
         )
 
     def lab_addresses(self, segment: Segment) -> list[str]:
-        """The lab's own addresses in a segment, with prefix length: its gateway, or another free one when a machine is the gateway."""
+        """The lab's own addresses in a segment, with prefix length: its gateway unless a machine is that."""
         taken = {one for m in self.machines.values() for one in m.addresses.get(segment.name, ())}
         found = []
         for network, gateway in zip(segment.networks, segment.gateways):

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Lab machines that are only remembered: for unit tests, and proof that the interface does not belong to one backend."""
+"""Lab machines that are only remembered: for unit tests, and to show that the interface belongs to no one backend."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def segment_commands(lab: Lab) -> list[str]:
 
 
 def rule_commands(lab: Lab) -> list[str]:
-    """Between segments nothing passes but what the definition lets pass. Refused at once, so that nobody waits for a timeout."""
+    """Between segments passes what the definition lets pass. The rest is refused at once: nobody waits."""
     lines = []
     for priority, (one, other) in enumerate(
         ((one, other) for one in lab.segments.values() for other in lab.segments.values() if one is not other),
@@ -74,8 +74,8 @@ def cable_commands(lab: Lab, machine: LabMachine) -> tuple[list[str], list[str]]
         segment = lab.segments[name]
         device, other = f"eth{index}", cable(machine.name, index)
         inside.append(
-            f"link add {device} mtu {segment.mtu} address {hardware_address(lab.name, machine.name, index)} type veth peer name {other} "
-            f"mtu {segment.mtu} netns klab-{lab.name}"
+            f"link add {device} mtu {segment.mtu} address {hardware_address(lab.name, machine.name, index)} type veth "
+            f"peer name {other} mtu {segment.mtu} netns klab-{lab.name}"
         )
         prefixes = {network.version: network.prefixlen for network in segment.networks}
         gateways = {gateway.version: gateway for gateway in segment.gateways}
@@ -102,7 +102,7 @@ def in_namespace(namespace: Path, function: t.Callable[[], _Value]) -> _Value:
         try:
             enter_network(str(namespace))
             outcome.append(function())
-        except BaseException as exc:  # noqa: BLE001 - carried over to the caller's thread
+        except BaseException as exc:
             failure.append(exc)
 
     thread = threading.Thread(target=work)
@@ -138,7 +138,7 @@ class LabNetwork:
             return ""
         with contextlib.suppress(OSError, ValueError, KeyError):
             note = json.loads((self._paths.runtime / "network.json").read_text())
-            identity = os.stat(self._paths.namespace)
+            identity = self._paths.namespace.stat()
             if note["namespace"] == identity.st_ino and set(note["bridges"]) <= self._devices():
                 return str(note["digest"])
         return ""
@@ -199,7 +199,7 @@ class LabNetwork:
         )
 
     def processes(self) -> set[int]:
-        """Processes that somebody started inside the namespace (not those of machines, which have namespaces of their own)."""
+        """Processes somebody started in the namespace; machines have namespaces of their own."""
         try:
             wanted = self._paths.namespace.stat().st_ino
         except FileNotFoundError:

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the contract of backends importable, which tests/lab uses too."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = str(Path(__file__).parent)
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)
