@@ -85,8 +85,11 @@ def complete(plan: Plan, *, full: bool = False) -> tuple[bool, str]:
     return True, ""
 
 
-def assemble(plan: Plan, built: t.Mapping[str, Built], *, regctl: Path, progress: t.Callable[[str], None]) -> Path:
-    """Make the bundle's folder from built components; an old one stands until the new one is whole."""
+def assemble(plan: Plan, built: t.Mapping[str, Built], *, regctl: Path, full: bool = False) -> Path:
+    """Make the bundle's folder from built components; an old one stands until the new one is whole.
+
+    :param full: do not trust images of the cache by their size alone.
+    """
     directory = plan.directory
     stage = directory.with_name(f".{directory.name}.new")
     shutil.rmtree(stage, ignore_errors=True)
@@ -100,11 +103,12 @@ def assemble(plan: Plan, built: t.Mapping[str, Built], *, regctl: Path, progress
                 files.append({"path": entry.path, "kind": kind, "component": component.name, **_measure(entry)})
     wanted = {name for image in plan.images for name in image.system}
     collected = {
-        entry.name: system.collect(entry, run=plan.builder.run) for entry in plan.catalogue.system if entry.name in wanted
+        entry.name: system.collect(entry, run=plan.builder.run)
+        for entry in plan.catalogue.system
+        if entry.name in wanted
     }
     for image in plan.images:
-        progress(image.name)
-        archive = _image(plan, image, built[image.component], collected, regctl)
+        archive = _image(plan, image, built[image.component], collected, regctl, full=full)
         path = f"images/{image.name}.tar"
         _link(archive.path, stage / path)
         reference = plan.catalogue.reference(image)
@@ -112,7 +116,9 @@ def assemble(plan: Plan, built: t.Mapping[str, Built], *, regctl: Path, progress
         files.append({"path": path, "kind": "image", "component": image.component, "reference": reference, **measured})
     packages = sorted({package for entry in collected.values() for package in entry.packages}, key=lambda one: one.name)
     for package in packages:
-        files.append(_write(stage, f"licences/debian/{package.name}.txt", "licence", package.name, system.licence(package)))
+        files.append(
+            _write(stage, f"licences/debian/{package.name}.txt", "licence", package.name, system.licence(package))
+        )
     text = sbom.render(plan.components, built, packages, files, arch=plan.builder.arch, key=plan.key)
     files.append(_write(stage, "sbom.cdx.json", "sbom", "bundle", text.encode()))
     content = {
@@ -144,7 +150,7 @@ class _Archive:
 
 
 def _image(
-    plan: Plan, image: Image, built: Built, collected: t.Mapping[str, system.SystemFiles], regctl: Path
+    plan: Plan, image: Image, built: Built, collected: t.Mapping[str, system.SystemFiles], regctl: Path, *, full: bool
 ) -> _Archive:
     """The image's archive, from the cache if it was made before of the same parts."""
     layers: list[images.Content] = []
@@ -166,7 +172,7 @@ def _image(
     record = target.with_suffix(".json")
     if record.exists() and target.exists():
         known = json.loads(record.read_text(encoding="utf-8"))
-        if target.stat().st_size == known["size"]:
+        if target.stat().st_size == known["size"] and not (full and sha256_of(target) != known["sha256"]):
             return _Archive(target, known["sha256"], known["size"])
     work = plan.builder.cache.work / f"image-{image.name}"
     shutil.rmtree(work, ignore_errors=True)
@@ -178,9 +184,9 @@ def _image(
     unfinished = target.with_suffix(".new")
     images.write_archive(unfinished, image, reference, paths, arch=plan.builder.arch, regctl=regctl, work=work)
     unfinished.replace(target)
-    measured = {"sha256": sha256_of(target), "size": target.stat().st_size}
-    write_atomically(record, json.dumps(measured).encode())
-    return _Archive(target, measured["sha256"], measured["size"])
+    made = _Archive(target, sha256_of(target), target.stat().st_size)
+    write_atomically(record, json.dumps({"sha256": made.sha256, "size": made.size}).encode())
+    return made
 
 
 def _digest(value: Path | bytes | images.Link) -> str:

@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import gomodule, licences
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import gitsource, gomodule, licences
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import Cache, Component
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
-from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of, write_atomically
 
 #: Raised when the way of building changes, so that results of the old way are not taken.
 RECIPE = 2
@@ -72,19 +72,27 @@ class Builder:
         for field in _NOT_IN_KEY:
             del recipe[field]
         recipe.update(recipe=RECIPE, go=self.tools.version, arch=self.arch)
-        if component.cgo:
+        if component.needs_c:
             recipe["cc"] = self.tools.c_compiler
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode())
-        for name in ("go.mod", "go.sum"):
-            digest.update(self._committed(component, name))
+        for content in self.committed(component).values():
+            digest.update(content)
         return digest.hexdigest()[:16]
 
     def folder(self, component: Component) -> Path:
         return self.cache.components / self.key(component)
 
-    def cached(self, component: Component) -> Built | None:
-        """The component as built before, or None."""
-        return read_record(self.folder(component))
+    def cached(self, component: Component, *, full: bool = False) -> Built | None:
+        """The component as built before, or None.
+
+        :param full: compare every sha256; a damaged component is thrown away.
+        """
+        folder = self.folder(component)
+        found = read_record(folder)
+        if found and full and any(sha256_of(folder / entry.path) != entry.sha256 for entry in found.files):
+            shutil.rmtree(folder)
+            return None
+        return found
 
     def environment(self, component: Component, work: Path) -> dict[str, str]:
         return gomodule.environment(self.tools, component, arch=self.arch, go_cache=self.cache.go_build, work=work)
@@ -92,7 +100,7 @@ class Builder:
     def fetch(self, component: Component) -> None:
         """Download and verify the component's sources."""
         with self._working(component) as work:
-            gomodule.fetch(component, work, run=self.run, env=self.environment(component, work))
+            self._sources(component, work)
 
     def build(self, component: Component) -> Built:
         """Build the component, or take it from the cache."""
@@ -104,17 +112,16 @@ class Builder:
             started = time.monotonic()
             env = self.environment(component, work)
             stage = work / "stage"
-            modules = gomodule.fetch(component, work, run=self.run, env=env)
+            root, modules = self._sources(component, work)
             own = next(module for module in modules if module.path == component.module)
-            gomodule.compile_programs(component, work, stage, source=own.directory, run=self.run, env=env)
+            gomodule.compile_programs(component, root, stage, source=own.directory, run=self.run, env=env)
             for tree in component.trees:
                 _copy(own.directory / tree.origin, stage / tree.path)
             licences.write(stage / "licences" / f"{component.name}.txt", modules)
-            h1 = gomodule.module_sum(component, self._committed(component, "go.sum").decode())
             record = {
                 "name": component.name,
                 "key": folder.name,
-                "h1": h1,
+                "h1": own.h1,
                 "go": self.tools.version,
                 "modules": [[module.path, module.version, module.h1] for module in modules],
                 "seconds": round(time.monotonic() - started, 1),
@@ -135,20 +142,32 @@ class Builder:
 
     def refresh(self, component: Component) -> bool:
         """Write the component's go.mod and go.sum anew; whether they changed."""
+        if component.source == "git":
+            return False  # the commit fixes its go.mod and go.sum
         folder = self.files / component.name
-        before = [self._committed(component, name) for name in ("go.mod", "go.sum")]
+        before = self.committed(component)
         with self._working(component) as work:
             env = self.environment(component, work)
-            source, _unused = gomodule.download(component, run=self.run, env=env)
+            source, _h1 = gomodule.download(component, run=self.run, env=env)
             gomodule.refresh(component, work, run=self.run, env=env, source=source)
-            folder.mkdir(parents=True, exist_ok=True)
-            for name in ("go.mod", "go.sum"):
-                shutil.copyfile(work / name, folder / name)
-        return before != [self._committed(component, name) for name in ("go.mod", "go.sum")]
+            for name in before:
+                write_atomically(folder / name, (work / name).read_bytes())
+        return before != self.committed(component)
 
-    def _committed(self, component: Component, name: str) -> bytes:
-        path = self.files / component.name / name
-        return path.read_bytes() if path.exists() else b""
+    def committed(self, component: Component) -> dict[str, bytes]:
+        """The component's go.mod and go.sum as they are; empty where there is none."""
+        folder = self.files / component.name
+        paths = (folder / "go.mod", folder / "go.sum")
+        return {path.name: path.read_bytes() if path.exists() else b"" for path in paths}
+
+    def _sources(self, component: Component, work: Path) -> tuple[Path, tuple[gomodule.Module, ...]]:
+        """Fetch and verify all sources: the folder to build in, and the modules."""
+        root = work
+        if component.source == "git":
+            root = work / "source"
+            gitsource.checkout(component, root, run=self.run)
+        modules = gomodule.fetch(component, root, run=self.run, env=self.environment(component, work))
+        return root, modules
 
     @contextmanager
     def _working(self, component: Component) -> t.Iterator[Path]:
@@ -159,9 +178,8 @@ class Builder:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             shutil.rmtree(work, ignore_errors=True)
-            work.mkdir()
-            for name in ("go.mod", "go.sum"):
-                content = self._committed(component, name)
+            (work / "tmp").mkdir(parents=True, exist_ok=True)
+            for name, content in self.committed(component).items():
                 if content:
                     (work / name).write_bytes(content)
             yield work

@@ -14,9 +14,12 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError, Problem
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
+try:
+    import yaml
+except ImportError:
+    yaml = None  # type: ignore[assignment]
 
 SCHEMA = 1
 _VARIABLE = "__source_bundle_catalogue"
@@ -37,7 +40,7 @@ class Program:
 
     :param package: import path; ``./x`` is relative to the component's module.
     :param output: the file's name.
-    :param kind: where it goes: ``bin/`` or ``cni/`` of the bundle, into images only (part), or nowhere (a tool of the build).
+    :param kind: where it goes: ``bin/`` or ``cni/``, into images only (part), or nowhere (a tool of the build).
     """
 
     package: str
@@ -149,6 +152,10 @@ class Component:
         return tuple(program for program in self.programs if program.source)
 
     @property
+    def needs_c(self) -> bool:
+        return self.cgo or bool(self.c_programs)
+
+    @property
     def link_flags(self) -> str:
         """The value of ``-ldflags``: nothing that differs between two builds."""
         flags = ["-s", "-w", "-buildid=", *(self.fill(flag) for flag in self.ldflags)]
@@ -244,6 +251,8 @@ def load(role_dir: Path | None = None) -> Catalogue:
 
 def parse(text: str, files: Path) -> Catalogue:
     """Parse the text of a catalogue."""
+    if yaml is None:
+        raise KlubsterError("Reading the catalogue needs PyYAML: pip install PyYAML")
     data = yaml.safe_load(text)[_VARIABLE]
     problems: list[Problem] = []
     components = [_component(entry, problems) for entry in data["components"]]
@@ -268,7 +277,7 @@ def parse(text: str, files: Path) -> Catalogue:
 
 
 def bundle_key(role_dir: Path | None = None, arch: str = "") -> str:
-    """Name of the bundle that a catalogue yields: 16 digits over catalogue, go.mod and go.sum files, and architecture."""
+    """Name of the bundle that a catalogue yields: 16 digits over it, the go.mod and go.sum files, and architecture."""
     role_dir = role_dir or default_role_dir()
     digest = hashlib.sha256(f"klubster bundle {SCHEMA} {arch or go_arch()}\n".encode())
     paths = [role_dir / "vars" / "components.yml", *sorted((role_dir / "files").glob("*/go.*"))]
@@ -290,7 +299,7 @@ def _component(entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Compone
     def refuse(field: str, value: t.Any, rule: str, remedy: str) -> None:
         problems.append(Problem(f"components[{name}].{field}", value, rule, remedy))
 
-    known = {field for field in Component.__dataclass_fields__}
+    known = set(Component.__dataclass_fields__)
     for field in sorted(set(entry) - known):
         refuse(field, entry[field], "Unknown field.", f"Use: {', '.join(sorted(known))}.")
     if not _NAME.fullmatch(name):
@@ -376,7 +385,9 @@ def _check_images(
     for image in images:
         where = f"images[{image.name}]"
         if image.component not in outputs:
-            problems.append(Problem(f"{where}.component", image.component, "No such component.", "Name one that exists."))
+            problems.append(
+                Problem(f"{where}.component", image.component, "No such component.", "Name one that exists.")
+            )
             continue
         for path in sorted({path for _target, path in image.files} - outputs[image.component]):
             rule = f"The component {image.component} has no such output."

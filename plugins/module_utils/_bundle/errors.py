@@ -66,8 +66,10 @@ _TABLE: tuple[tuple[re.Pattern[str], _Kind, str, str], ...] = (
         re.compile(r"SECURITY ERROR|checksum mismatch|invalid checksum database|go\.sum database", re.IGNORECASE),
         ChecksumMismatch,
         "CHECKSUM MISMATCH: a source differs from the one that was verified. Nothing more is built.",
-        "Do not override this. Find out who changed the source, the proxy or go.sum. If the download cache is damaged, "
-        "`go clean -modcache` empties it.",
+        (
+            "Do not override this: find out who changed the source, the proxy or go.sum. "
+            "`go clean -modcache` empties a damaged download cache."
+        ),
     ),
     (
         re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE),
@@ -79,7 +81,10 @@ _TABLE: tuple[tuple[re.Pattern[str], _Kind, str, str], ...] = (
         re.compile(r"missing go\.sum entry|updates to go\.mod needed|no required module provides package"),
         SumsOutdated,
         "The committed go.mod and go.sum do not fit the catalogue.",
-        "After a change of a version refresh them: make bundle-refresh COMPONENT={component}",
+        (
+            "After a change of a version refresh them: "
+            "ansible-playbook kateskit.klubster.bundle -e source_bundle_refresh={component}"
+        ),
     ),
     (
         re.compile(r"requires go >= ?[0-9.]+|go\.mod requires go"),
@@ -124,11 +129,17 @@ _TABLE: tuple[tuple[re.Pattern[str], _Kind, str, str], ...] = (
 )
 
 
-def explain(component: str, output: str) -> BuildError:
-    """Turn what a tool said into an error with reason and remedy."""
+def explain(component: str, output: str, *, fetching: bool = False) -> BuildError:
+    """Turn what a tool said into an error with reason and remedy.
+
+    :param fetching: the tool was only to download, so an unknown failure is one of the download.
+    """
     for pattern, kind, reason, remedy in _TABLE:
         if pattern.search(output):
             return kind(component, reason, remedy.format(component=component), output)
+    if fetching:
+        remedy = f"Look at the network and at the address in the catalogue. {_RESUME}"
+        return DownloadFailed(component, "A source could not be downloaded.", remedy, output)
     return CompileFailed(component, "The build failed.", f"The tool's last words follow. {_RESUME}", output)
 
 

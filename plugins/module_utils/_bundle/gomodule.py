@@ -19,7 +19,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._command import 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import (
     CommandFailed,
     InvalidInput,
-    KlubsterError,
     Problem,
 )
 
@@ -117,6 +116,7 @@ def environment(tools: Toolchain, component: Component, *, arch: str, go_cache: 
         "CGO_LDFLAGS": "-O2",
         "GOARCH": arch,
         "GOCACHE": str(go_cache),
+        "GOTMPDIR": str(work / "tmp"),
         "GOENV": "off",
         "GOFLAGS": "",
         "GOINSECURE": "",
@@ -163,7 +163,8 @@ def fetch(component: Component, work: Path, *, run: Runner, env: t.Mapping[str, 
 
     :param work: holds the component's go.mod and go.sum.
     """
-    line = "{{with .Module}}{{.Path}} {{.Version}} {{if .Replace}}{{.Replace.Path}} {{.Replace.Version}}{{else}}- -{{end}} {{.Dir}}{{end}}"
+    replaced = "{{if .Replace}}{{.Replace.Path}} {{.Replace.Version}}{{else}}- -{{end}}"
+    line = "{{with .Module}}{{.Path}} {{.Version}} " + replaced + " {{.Dir}}{{end}}"
     argv = ["go", "-C", str(work), "list", "-mod=readonly", "-deps", "-f", line, *_build_flags(component)]
     output = _go(run, component, argv, env)
     sums = {(words[0], words[1]): words[2] for words in map(str.split, _lines(work / "go.sum")) if len(words) == 3}
@@ -210,18 +211,6 @@ def download(component: Component, *, run: Runner, env: t.Mapping[str, str]) -> 
     if done.rc != 0 or "Dir" not in found:
         raise explain(component.name, found.get("Error") or done.stderr or done.stdout)
     return Path(found["Dir"]), str(found["Sum"])
-
-
-def module_sum(component: Component, go_sum: str) -> str:
-    """The h1 sum of the component's own module, from its go.sum."""
-    for line in go_sum.splitlines():
-        words = line.split()
-        if len(words) == 3 and words[:2] == [component.module, f"v{component.version}"]:
-            return words[2]
-    raise KlubsterError(
-        f"{component.name}: go.sum has no sum for {component.module} v{component.version}. "
-        f"Refresh it: make bundle-refresh COMPONENT={component.name}"
-    )
 
 
 def go_output_name(package: str) -> str:
@@ -286,7 +275,6 @@ __all__ = (
     "environment",
     "fetch",
     "go_output_name",
-    "module_sum",
     "proxy_list",
     "refresh",
     "toolchain",

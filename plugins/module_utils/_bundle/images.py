@@ -155,7 +155,7 @@ def _regctl(regctl: Path, arguments: t.Sequence[str], stdin: t.BinaryIO | io.Byt
     done = subprocess.run(argv, capture_output=True, env=environment, check=False, **options)
     if done.returncode != 0:
         raise CommandFailed(argv, done.returncode, done.stdout.decode(), done.stderr.decode())
-    return done.stdout.decode()
+    return bytes(done.stdout).decode()
 
 
 __all__ = ("Content", "Link", "base_content", "write_archive", "write_layer")

@@ -34,7 +34,9 @@ def write(target: Path, modules: t.Sequence[Module]) -> None:
         for name, text in found.items():
             holders.setdefault(text.strip(), []).append(f"{module.path} {module.version} ({name})")
         if not found:
-            holders.setdefault("(no licence file at the top of the module)", []).append(f"{module.path} {module.version}")
+            holders.setdefault("(no licence file at the top of the module)", []).append(
+                f"{module.path} {module.version}"
+            )
     parts = ["\n".join([_RULE, *names, _RULE, "", text, ""]) for text, names in holders.items()]
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("\n".join(parts), encoding="utf-8")

@@ -70,9 +70,7 @@ def licence(package: Package, root: Path = Path("/")) -> bytes:
 def missing_packages(sets: t.Sequence[SystemSet], root: Path = Path("/")) -> tuple[str, ...]:
     """Packages to install before these sets can be collected."""
     absent = [
-        entry
-        for entry in sets
-        if any(next(root.glob(pattern.lstrip("/")), None) is None for pattern in entry.files)
+        entry for entry in sets if any(next(root.glob(pattern.lstrip("/")), None) is None for pattern in entry.files)
     ]
     return tuple(sorted({package for entry in absent for package in entry.packages}))
 
