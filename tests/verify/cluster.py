@@ -19,6 +19,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import jinja2
 from kubernetes import client, config, watch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +58,7 @@ class Inventory:
             check=True,
             env=ansible_environment(),
         )
-        self.data = json.loads(done.stdout)
+        self.data = bare(json.loads(done.stdout))
 
     def vars(self, host: str) -> dict[str, t.Any]:
         return t.cast("dict[str, t.Any]", self.data["_meta"]["hostvars"].get(host, {}))
@@ -90,7 +91,21 @@ class Inventory:
 
     def get(self, name: str, default: t.Any = None) -> t.Any:
         """A variable of the cluster, as the first server has it."""
-        return self.vars(self.machines[0].name).get(name, default)
+        values = self.vars(self.machines[0].name)
+        value = values.get(name, default)
+        # ansible-inventory shows templates as they stand.
+        return jinja2.Template(value).render(values) if isinstance(value, str) and "{{" in value else value
+
+
+def bare(value: t.Any) -> t.Any:
+    """Texts that came from a plugin carry a mark in ansible-inventory's output."""
+    if isinstance(value, dict):
+        return (
+            bare(value["__ansible_unsafe"])
+            if set(value) == {"__ansible_unsafe"}
+            else {k: bare(v) for k, v in value.items()}
+        )
+    return [bare(entry) for entry in value] if isinstance(value, list) else value
 
 
 def ansible_environment() -> dict[str, str]:
