@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import copy
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.describe import describe
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import parse
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.preflight import (
+    Judged,
+    Limits,
+    judge,
+    ports_of,
+    request_for,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.probe import FEATURES
+
+sys.path.insert(0, str(Path(__file__).parent))
+from inventories import good
+
+DISK = {"/etc": 10, "/var/lib/containerd": 1500, "/var/lib/etcd": 500}
+LIMITS = Limits(disk_mib=DISK)
+
+
+def plan(**changes: t.Any) -> dict[str, t.Any]:
+    hosts, groups = good()
+    for name in ("node1", "node2", "node3"):
+        hosts[name] |= changes
+    return parse(hosts, groups, bundle_dir="/srv/bundle").spec.as_dict()
+
+
+def good_probe(number: int) -> dict[str, t.Any]:
+    """A bare machine with cgroup v2."""
+    return {
+        "clock": {"offset": 0.1 * number, "uncertainty": 0.2},
+        "hostname": f"node{number}",
+        "machine_id": f"{number:032d}",
+        "product_uuid": f"uuid-{number}",
+        "container": "",
+        "architecture": "amd64",
+        "distribution": {"id": "debian", "like": "", "version": "12", "name": "Debian 12"},
+        "cpus": 4,
+        "memory_mib": 4000,
+        "systemd": True,
+        "cgroup": {"version": 2, "controllers": ["cpu", "cpuset", "io", "memory", "pids"]},
+        "kernel": {"release": "6.1", "features": dict.fromkeys(FEATURES, "loadable")},
+        "file_systems": [
+            {
+                "path": path,
+                "at": "/",
+                "device": 1,
+                "size_mib": 9000,
+                "free_mib": 5000,
+                "inodes_free": 99999,
+                "read_only": False,
+            }
+            for path in DISK
+        ],
+        "interfaces": [
+            {
+                "name": "eth0",
+                "mac": f"52:54:00:00:00:0{number}",
+                "virtual": False,
+                "addresses": [f"192.168.1.1{number}/24"],
+            }
+        ],
+        "default_route": "eth0",
+        "address_local": True,
+        "ports": [],
+        "silent_peers": [],
+        "swap": [],
+        "security": {"selinux": "disabled", "apparmor": True, "firewalld": False, "ufw": False},
+        "may_lower_oom_score": True,
+        "raspberry_pi": {"model": "", "command_line": ""},
+        "missing_commands": [],
+        "foreign": [],
+        "installed": {"record": False, "files": {}, "kubeadm": [], "api": "", "role": "", "versions": {}},
+    }
+
+
+def probes(**changes: t.Any) -> dict[str, dict[str, t.Any]]:
+    """Three good probes; changes are for node2, and a mapping is laid over what is there."""
+    found = {f"node{number}": good_probe(number) for number in (1, 2, 3)}
+    for name, value in changes.items():
+        had = found["node2"][name]
+        found["node2"][name] = had | value if isinstance(value, dict) else value
+    return found
+
+
+RUNNING = {
+    "record": True,
+    "api": "api.home.internal:6443",
+    "role": "agent",
+    "kubeadm": ["/etc/kubernetes/kubelet.conf"],
+}
+
+
+def test_good_machines_pass() -> None:
+    assert judge(plan(), probes(), LIMITS, "amd64") == Judged((), ())
+
+
+def test_a_running_cluster_passes() -> None:
+    found = probes(
+        installed=RUNNING, ports=[{"port": 10250, "program": "kubelet"}, {"port": 7472, "program": "speaker"}]
+    )
+    found["node1"]["installed"] |= RUNNING | {"role": "server"}
+    found["node1"]["ports"] = [{"port": 6443, "program": "kube-apiserver"}]
+    assert judge(plan(), found, LIMITS, "amd64") == Judged((), ())
+
+
+def test_a_machine_outside_of_the_run_is_not_judged() -> None:
+    found = probes()
+    del found["node3"]
+    assert judge(plan(), found, LIMITS) == Judged((), ())
+
+
+def _file_systems(**changes: t.Any) -> list[dict[str, t.Any]]:
+    return [entry | changes for entry in good_probe(2)["file_systems"]]
+
+
+def _interfaces(**changes: t.Any) -> list[dict[str, t.Any]]:
+    return [good_probe(2)["interfaces"][0] | changes]
+
+
+# changes of node2's probe -> variable, rule, remedy
+BAD: dict[str, tuple[dict[str, t.Any], str, str, str]] = {
+    "memory": ({"memory_mib": 512}, "memory of node2", "at least 700 MiB", "more memory"),
+    "processors": ({"cpus": 0}, "processors of node2", "at least 1", "more processors"),
+    "disk": (
+        {"file_systems": _file_systems(free_mib=300)},
+        "free disk space of node2",
+        "needs 2010 MiB free",
+        "Free space",
+    ),
+    "full disk of a running node": (
+        {"file_systems": _file_systems(free_mib=0), "installed": RUNNING},
+        "free disk space of node2",
+        "needs 200 MiB free",
+        "Free space",
+    ),
+    "inodes": (
+        {"file_systems": _file_systems(inodes_free=5)},
+        "free inodes of node2",
+        "10000 free inodes",
+        "small files",
+    ),
+    "read-only": ({"file_systems": _file_systems(read_only=True)}, "file system of node2", "read-only", "read-write"),
+    "kernel": (
+        {"kernel": {"features": {**dict.fromkeys(FEATURES, "works"), "overlay": "missing"}}},
+        "kernel features of node2",
+        "lacks overlay",
+        "Boot a kernel",
+    ),
+    "kernel without vxlan": (
+        {"kernel": {"features": {**dict.fromkeys(FEATURES, "works"), "vxlan": "missing"}}},
+        "kernel features of node2",
+        "lacks vxlan",
+        "host-gw",
+    ),
+    "cgroup v2 without memory": (
+        {"cgroup": {"controllers": ["cpu", "cpuset", "pids"]}},
+        "cgroup controllers of node2",
+        "memory are needed",
+        "cgroup_enable=memory",
+    ),
+    "Raspberry Pi without memory": (
+        {
+            "cgroup": {"controllers": ["cpu", "cpuset", "pids"]},
+            "raspberry_pi": {"model": "Raspberry Pi 4", "command_line": "/boot/firmware/cmdline.txt"},
+        },
+        "cgroup controllers of node2",
+        "Raspberry Pi 4 was booted without the memory controller",
+        "cgroup_memory=1' to /boot/firmware/cmdline.txt",
+    ),
+    "cgroup v1": (
+        {"cgroup": {"version": 1, "controllers": ["cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"]}},
+        "cgroup version of node2",
+        "cgroup v1",
+        "failCgroupV1: false",
+    ),
+    "no systemd": ({"systemd": False}, "init system of node2", "units of systemd", "Boot with systemd"),
+    "architecture": ({"architecture": "arm64"}, "architecture of node2", "are for amd64", "Build a bundle for arm64"),
+    "oom score": ({"may_lower_oom_score": False}, "klubster_lower_oom_score of node2", "CAP_SYS_RESOURCE", "false"),
+    "port": ({"ports": [{"port": 10250, "program": "nginx"}]}, "TCP port of node2", "nginx listens", "another port"),
+    "port of a hidden program": (
+        {"ports": [{"port": 10250, "program": ""}]},
+        "TCP port of node2",
+        "cannot be seen",
+        "Stop",
+    ),
+    "our program's name, not ours": (
+        {"ports": [{"port": 10250, "program": "kubelet"}]},
+        "TCP port of node2",
+        "kubelet listens",
+        "Stop",
+    ),
+    "k3s": ({"foreign": ["k3s"]}, "machine state of node2", "remains of k3s", "its own uninstaller"),
+    "another cluster": (
+        {"installed": RUNNING | {"api": "api.other.internal:6443"}},
+        "machine state of node2",
+        "belongs to a cluster already",
+        "klubster_api_name",
+    ),
+    "a cluster by hand": (
+        {"installed": {"kubeadm": ["/etc/kubernetes/manifests"]}},
+        "machine state of node2",
+        "not ours",
+        "kubeadm reset",
+    ),
+    "another role": ({"installed": RUNNING | {"role": "server"}}, "role of node2", "keeps its role", "group servers"),
+    "address": (
+        {"address_local": False},
+        "klubster_address of node2",
+        "it has 192.168.1.12/24",
+        "one of its interfaces",
+    ),
+    "peer": (
+        {"silent_peers": [{"name": "node1", "address": "192.168.1.11", "port": 6443, "reason": "no answer in 1.5 s"}]},
+        "network of node2",
+        "cannot reach it at TCP port 6443: no answer",
+        "firewalls",
+    ),
+    "pods in a network of the machine": (
+        {"interfaces": _interfaces(addresses=["192.168.1.12/24", "10.244.9.1/24"])},
+        "klubster_pod_network of node2",
+        "overlaps 10.244.9.0/24, in which the machine's interface eth0 is",
+        "used nowhere else",
+    ),
+    "hostname": ({"hostname": "node1"}, "hostname of node2", "node1 has the same", "hostnamectl"),
+    "machine-id": ({"machine_id": f"{1:032d}"}, "machine-id of node2", "node1 has the same", "/etc/machine-id"),
+    "product_uuid": ({"product_uuid": "uuid-1"}, "product_uuid of node2", "node1 has the same", "virtual machines"),
+    "MAC": (
+        {"interfaces": _interfaces(mac="52:54:00:00:00:01")},
+        "MAC address of node2",
+        "node1 has the same",
+        "network card",
+    ),
+    "clock ahead": ({"clock": {"offset": 60.0}}, "clock of node2", "at most 5 s", "chrony"),
+    "clock behind": ({"clock": {"offset": -6.0}}, "clock of node2", "at most 5 s", "chrony"),
+}
+
+
+@pytest.mark.parametrize(("changes", "variable", "rule", "remedy"), BAD.values(), ids=BAD.keys())
+def test_a_machine_is_refused(changes: dict[str, t.Any], variable: str, rule: str, remedy: str) -> None:
+    problems = judge(plan(), probes(**changes), LIMITS, "amd64").problems
+    assert len(problems) == 1, problems
+    assert problems[0].variable == variable
+    assert rule in problems[0].rule
+    assert remedy in problems[0].remedy
+
+
+def test_a_server_needs_more() -> None:
+    found = probes()
+    found["node1"] |= {"memory_mib": 1000, "cpus": 1}
+    problems = judge(plan(), found, LIMITS).problems
+    assert [problem.variable for problem in problems] == ["memory of node1", "processors of node1"]
+
+
+def test_everything_is_told_at_once() -> None:
+    found = probes(memory_mib=1, systemd=False, hostname="node1")
+    assert len(judge(plan(), found, LIMITS).problems) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"security": {"ufw": True}}, "ufw is active"),
+        ({"security": {"firewalld": True}}, "firewalld is active"),
+        ({"security": {"selinux": "enforcing"}}, "SELinux"),
+    ],
+)
+def test_what_is_doubtful_is_a_warning(changes: dict[str, t.Any], part: str) -> None:
+    judged = judge(plan(), probes(**changes), LIMITS)
+    assert judged.problems == ()
+    assert part in judged.warnings[0]
+
+
+def test_a_raspberry_pi_that_may_be_rebooted_is_a_warning() -> None:
+    changes = copy.deepcopy(BAD["Raspberry Pi without memory"][0])
+    judged = judge(plan(), probes(**changes), Limits(disk_mib=DISK, reboot=True))
+    assert judged.problems == ()
+    assert "rebooted" in judged.warnings[0]
+
+
+def test_cgroup_v1_on_request() -> None:
+    changes = copy.deepcopy(BAD["cgroup v1"][0])
+    asked = plan(klubster_kubelet_config={"failCgroupV1": False})
+    assert judge(asked, probes(**changes), LIMITS) == Judged((), ())
+
+
+def test_a_pool_in_nobodys_network_is_a_warning() -> None:
+    pools = [{"name": "far", "addresses": ["10.9.9.0/28"]}]
+    judged = judge(plan(klubster_pools=pools), probes(), LIMITS)
+    assert judged.problems == ()
+    assert "klubster_pools[0].addresses[0] = 10.9.9.0/28" in judged.warnings[0]
+
+
+def test_an_interface_that_no_machine_has_is_a_problem() -> None:
+    pools = [{"name": "home", "addresses": ["192.168.1.240/29"], "interfaces": ["eth9"]}]
+    problems = judge(plan(klubster_pools=pools), probes(), LIMITS).problems
+    assert problems[0].variable == "klubster_pools[0].interfaces"
+    assert "eth0" in problems[0].remedy
+
+
+def test_networks_that_a_cluster_made_are_no_overlap() -> None:
+    found = probes()
+    found["node2"]["interfaces"].append({"name": "cni0", "mac": "aa", "virtual": True, "addresses": ["10.244.1.1/24"]})
+    assert judge(plan(), found, LIMITS) == Judged((), ())
+
+
+def test_a_clock_that_is_read_slowly_gets_the_benefit_of_the_doubt() -> None:
+    assert judge(plan(), probes(clock={"offset": 9.0, "uncertainty": 8.0}), LIMITS) == Judged((), ())
+
+
+def test_what_a_machine_is_asked() -> None:
+    wanted = plan(klubster_api_port=8443)
+    assert ports_of(wanted, "agent") == [7472, 7946, 10250, 10256]
+    assert ports_of(wanted, "server") == [2379, 2380, 7472, 7946, 8443, 10250, 10256, 10257, 10259]
+    asked = request_for(wanted, "node2", DISK)
+    assert asked["address"] == "192.168.1.12"
+    assert asked["paths"] == ["/etc", "/var/lib/containerd", "/srv/volumes"]
+    assert asked["peers"] == [
+        {"name": "node1", "address": "192.168.1.11", "ports": [10250, 8443]},
+        {"name": "node3", "address": "192.168.1.13", "ports": [10250]},
+    ]
+
+
+def test_the_plan_in_words() -> None:
+    found = probes(installed=RUNNING | {"versions": {"kubelet": "1.34.2"}})
+    del found["node3"]
+    lines = describe(plan(), found, None).splitlines()
+    assert lines[0] == "cluster        home: 1 server(s), 2 agent(s)"
+    assert any("bundle" in line and "not there yet" in line for line in lines)
+    rows = [line.split() for line in lines if line.startswith(("1 ", "2 ", "3 "))]
+    assert [row[1:5] for row in rows] == [
+        ["node1", "server", "node1", "192.168.1.11"],
+        ["node2", "agent", "node2", "192.168.1.12"],
+        ["node3", "agent", "node3", "192.168.1.13"],
+    ]
+    assert lines[-3].endswith("bare  programs installed, joined") or "bare" in lines[-3]
+    assert lines[-2].endswith("as it is")
+    assert "agent 1.34.2" in lines[-2]
+    assert lines[-1].endswith("not asked")
