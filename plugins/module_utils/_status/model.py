@@ -1,0 +1,241 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The shape of a status report: plain data, so that it travels from the module to the table and to the page."""
+
+from __future__ import annotations
+
+import typing as t
+
+Object = dict[str, t.Any]
+Severity = t.Literal["error", "warning"]
+#: of a machine: ``missing`` stands in the inventory but has not joined, ``unknown`` no longer speaks to the API
+NodeState = t.Literal["ready", "not ready", "unknown", "missing"]
+LayerState = t.Literal["ready", "not ready", "missing", "off"]
+
+SCHEMA = 1
+
+
+class Snapshot(t.TypedDict):
+    """What the API said, objects as they came but each with its ``kind``; None: the API does not serve that kind."""
+
+    server: str
+    #: the API server's clock, ``2026-11-21T07:58:03Z``: the one that the objects' times were taken from
+    now: str
+    version: str
+    #: checks of ``/readyz`` that fail
+    failing_checks: list[str]
+    nodes: list[Object]
+    pods: list[Object]
+    workloads: list[Object]
+    services: list[Object]
+    endpoint_slices: list[Object]
+    claims: list[Object]
+    storage_classes: list[Object]
+    service_networks: list[str]
+    pools: t.Optional[list[Object]]
+    advertisements: t.Optional[list[Object]]
+    announcements: t.Optional[list[Object]]
+    events: list[Object]
+
+
+class ExpectedNode(t.TypedDict):
+    name: str
+    role: str
+    address: str
+
+
+class Expected(t.TypedDict):
+    """What the inventory says; empty values say nothing."""
+
+    name: str
+    version: str
+    nodes: list[ExpectedNode]
+    pod_networks: list[str]
+    service_networks: list[str]
+    dns_address: str
+    cni: str
+    load_balancer: str
+    pools: list[str]
+    storage_classes: list[str]
+
+
+class Api(t.TypedDict):
+    server: str
+    answers: bool
+    version: str
+    #: why it does not answer: refused, timeout, name, certificate, … or nothing
+    cause: str
+    why: str
+    failing_checks: list[str]
+
+
+class Problem(t.TypedDict):
+    severity: Severity
+    #: the likely cause, a sentence
+    cause: str
+    #: what it was seen on
+    subject: str
+    #: what was seen
+    detail: str
+    remedy: str
+    #: what else is not well because of it
+    consequences: list[str]
+
+
+class Node(t.TypedDict):
+    name: str
+    role: str
+    state: NodeState
+    why: str
+    addresses: list[str]
+    pod_networks: list[str]
+    version: str
+    runtime: str
+    system: str
+    created: str
+    age: str
+    cordoned: bool
+    pressure: list[str]
+    cpu: str
+    memory: str
+    pods: int
+    pods_max: int
+
+
+class Component(t.TypedDict):
+    name: str
+    node: str
+    ready: bool
+    why: str
+
+
+class Layer(t.TypedDict):
+    name: str
+    title: str
+    provider: str
+    state: LayerState
+    why: str
+    workloads: list[str]
+    #: pods of it that are not ready, and the machines they are on
+    pods: list[str]
+    machines: list[str]
+
+
+class Networks(t.TypedDict):
+    pod: list[str]
+    service: list[str]
+    dns_address: str
+
+
+class Pool(t.TypedDict):
+    name: str
+    addresses: list[str]
+    size: int
+    used: int
+    free: int
+    auto_assign: bool
+    announced: bool
+
+
+class LoadBalancedService(t.TypedDict):
+    namespace: str
+    name: str
+    addresses: list[str]
+    ports: list[str]
+    pool: str
+    #: machines that answer for the addresses
+    announced_by: list[str]
+    #: ready pods behind it
+    endpoints: int
+    why: str
+
+
+class Claim(t.TypedDict):
+    namespace: str
+    name: str
+    phase: str
+    size: str
+    storage_class: str
+    volume: str
+    why: str
+
+
+class StorageClass(t.TypedDict):
+    name: str
+    provisioner: str
+    default: bool
+    binding: str
+
+
+class PodTrouble(t.TypedDict):
+    namespace: str
+    name: str
+    node: str
+    reason: str
+    detail: str
+    age: str
+
+
+class Pods(t.TypedDict):
+    total: int
+    ready: int
+    finished: int
+    #: younger than a minute and not ready yet
+    starting: int
+    troubles: list[PodTrouble]
+
+
+class Event(t.TypedDict):
+    time: str
+    age: str
+    count: int
+    reason: str
+    about: str
+    message: str
+
+
+class Report(t.TypedDict):
+    schema: int
+    name: str
+    generated: str
+    healthy: bool
+    problems: list[Problem]
+    api: Api
+    nodes: list[Node]
+    control_plane: list[Component]
+    layers: list[Layer]
+    networks: Networks
+    pools: list[Pool]
+    services: list[LoadBalancedService]
+    storage_classes: list[StorageClass]
+    claims: list[Claim]
+    pods: Pods
+    events: list[Event]
+
+
+__all__ = (
+    "SCHEMA",
+    "Api",
+    "Claim",
+    "Component",
+    "Event",
+    "Expected",
+    "ExpectedNode",
+    "Layer",
+    "LayerState",
+    "LoadBalancedService",
+    "Networks",
+    "Node",
+    "NodeState",
+    "Object",
+    "PodTrouble",
+    "Pods",
+    "Pool",
+    "Problem",
+    "Report",
+    "Severity",
+    "Snapshot",
+    "StorageClass",
+)

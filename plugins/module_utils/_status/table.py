@@ -1,0 +1,303 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A report as text for a terminal of 80 columns or more. What is wrong stands first."""
+
+from __future__ import annotations
+
+import textwrap
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Layer, Node, Report
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.text import clip, count, day_and_time, printable
+
+Style = t.Literal["", "good", "warn", "bad", "head"]
+
+NARROWEST = 60
+_CODES: dict[str, str] = {"good": "32", "warn": "33", "bad": "1;31", "head": "1"}
+_GAP = 2
+_LEAST = 8
+_FEW_EVENTS = 5
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    style: Style = ""
+
+
+Row = t.Sequence[Cell]
+
+
+def render(report: Report, *, width: int = 100, colour: bool = False) -> str:
+    """The whole report as lines.
+
+    :param width: columns of the terminal; no line is longer.
+    :param colour: mark good and bad with colours as well; the words alone say it already.
+    """
+    paint = _paint if colour else _plain
+    width = max(width, NARROWEST)
+    lines = [paint(clip(headline(report), width), "good" if report["healthy"] else "bad")]
+    lines += _problems(report, width, paint)
+    if not report["api"]["answers"]:
+        lines += _section("MACHINES of the inventory", _machine_rows(report), width, paint)
+        return "\n".join(lines)
+    ready = sum(1 for node in report["nodes"] if node["state"] == "ready")
+    lines += _section(f"MACHINES  {ready} of {len(report['nodes'])} ready", _machine_rows(report), width, paint)
+    lines += _section(f"LAYERS  {networks_line(report)}", _layer_rows(report), width, paint)
+    lines += _section("LOAD BALANCER", _pool_rows(report), width, paint)
+    lines += _section("SERVICES with an address of their own", _service_rows(report), width, paint)
+    lines += _section(f"STORAGE  {classes_line(report)}", _claim_rows(report), width, paint, always=True)
+    lines += _section(f"PODS  {pods_line(report)}", _pod_rows(report), width, paint, always=True)
+    lines += _section("WARNINGS of the last hour, newest first", _event_rows(report), width, paint)
+    return "\n".join(lines)
+
+
+def headline(report: Report) -> str:
+    """The answer in one line."""
+    errors = sum(1 for problem in report["problems"] if problem["severity"] == "error")
+    warnings = len(report["problems"]) - errors
+    parts = [count(errors, "problem")] if errors else []
+    parts += [count(warnings, "warning")] if warnings else []
+    judgement = "is well" if report["healthy"] else "is NOT well"
+    told = (
+        f", with {' and '.join(parts)}" if report["healthy"] and parts else f": {' and '.join(parts)}" if parts else ""
+    )
+    return f"Cluster {report['name']} {judgement}{told} (seen {day_and_time(report['generated'])})"
+
+
+def networks_line(report: Report) -> str:
+    networks = report["networks"]
+    parts = [f"pods {', '.join(networks['pod'])}"] if networks["pod"] else []
+    parts += [f"services {', '.join(networks['service'])}"] if networks["service"] else []
+    parts += [f"DNS {networks['dns_address']}"] if networks["dns_address"] else []
+    return "; ".join(parts)
+
+
+def classes_line(report: Report) -> str:
+    names = [entry["name"] + (" (default)" if entry["default"] else "") for entry in report["storage_classes"]]
+    return f"classes {', '.join(names)}" if names else "no storage class"
+
+
+def pods_line(report: Report) -> str:
+    pods = report["pods"]
+    parts = [f"{pods['ready']} of {pods['total']} ready"]
+    parts += [f"{pods['finished']} finished"] if pods["finished"] else []
+    parts += [f"{pods['starting']} starting"] if pods["starting"] else []
+    parts += [f"{len(pods['troubles'])} in trouble"] if pods["troubles"] else []
+    return ", ".join(parts)
+
+
+def state_of(node: Node) -> tuple[str, Style]:
+    """A machine's state in words, and how good that is."""
+    if node["state"] != "ready":
+        return node["state"].upper(), "bad"
+    if node["pressure"]:
+        return "ready, " + ", ".join(node["pressure"]), "bad"
+    return ("ready, cordoned", "warn") if node["cordoned"] else ("ready", "good")
+
+
+def layer_state_of(layer: Layer) -> tuple[str, Style]:
+    states: dict[str, tuple[str, Style]] = {
+        "ready": ("ready", "good"),
+        "not ready": ("NOT READY", "bad"),
+        "missing": ("MISSING", "bad"),
+        "off": ("not used", ""),
+    }
+    return states[layer["state"]]
+
+
+def _problems(report: Report, width: int, paint: t.Callable[[str, Style], str]) -> list[str]:
+    lines: list[str] = []
+    for number, problem in enumerate(report["problems"], 1):
+        style: Style = "bad" if problem["severity"] == "error" else "warn"
+        word = "" if problem["severity"] == "error" else "Warning: "
+        head = textwrap.wrap(f"{number}. {word}{problem['cause']}.", width - 2, subsequent_indent="   ")
+        lines += ["", *(f"  {paint(line, style)}" for line in head)]
+        seen = [("seen:", f"{problem['subject']}: {problem['detail']}")]
+        seen += [("hence:", text) for text in problem["consequences"]]
+        seen.append(("do:", problem["remedy"]))
+        for label, text in seen:
+            lines += textwrap.wrap(
+                text, width, initial_indent=f"     {label:<7}", subsequent_indent=" " * 12, break_on_hyphens=False
+            )
+    return lines
+
+
+def _section(
+    title: str, rows: t.Sequence[Row], width: int, paint: t.Callable[[str, Style], str], *, always: bool = False
+) -> list[str]:
+    if len(rows) < 2 and not always:
+        return []
+    lines = ["", paint(clip(title.strip(), width), "head")]
+    if len(rows) < 2:
+        return lines
+    indent = "  "
+    widths = _fit([max(len(row[column].text) for row in rows) for column in range(len(rows[0]))], width - len(indent))
+    for row in rows:
+        cells = [paint(f"{clip(cell.text, size):<{size}}", cell.style) for cell, size in zip(row, widths) if size]
+        lines.append((indent + (" " * _GAP).join(cells)).rstrip())
+    return lines
+
+
+def _fit(wanted: list[int], width: int) -> list[int]:
+    """Take from the widest column until the row fits."""
+    widths = list(wanted)
+    room = width - _GAP * (len(widths) - 1)
+    while sum(widths) > room and max(widths) > _LEAST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _head(*titles: str) -> Row:
+    return [Cell(title) for title in titles]
+
+
+def _machine_rows(report: Report) -> list[Row]:
+    rows: list[Row] = [
+        _head("NAME", "ROLE", "STATE", "ADDRESS", "POD NETWORK", "VERSION", "PODS", "CPU", "MEMORY", "AGE")
+    ]
+    for node in report["nodes"]:
+        text, style = state_of(node)
+        rows.append(
+            [
+                Cell(node["name"]),
+                Cell(node["role"]),
+                Cell(text, style),
+                Cell(",".join(node["addresses"])),
+                Cell(",".join(node["pod_networks"])),
+                Cell(node["version"]),
+                Cell(f"{node['pods']}/{node['pods_max']}" if node["pods_max"] else ""),
+                Cell(node["cpu"]),
+                Cell(node["memory"]),
+                Cell(node["age"]),
+            ]
+        )
+    return _without_empty(rows)
+
+
+def _layer_rows(report: Report) -> list[Row]:
+    api = report["api"]
+    down = [f"{part['name']} on {part['node']}: {part['why']}" for part in report["control_plane"] if not part["ready"]]
+    down = [f"failing: {', '.join(api['failing_checks'])}"] * bool(api["failing_checks"]) + down
+    count_of_parts = count(len(report["control_plane"]), "component") if report["control_plane"] else ""
+    rows: list[Row] = [
+        _head("LAYER", "BY", "STATE", "DETAIL"),
+        [
+            Cell("Control plane"),
+            Cell(api["version"]),
+            Cell("NOT READY", "bad") if down else Cell("ready", "good"),
+            Cell("; ".join(down) or f"{api['server']}  {count_of_parts}".strip()),
+        ],
+    ]
+    for layer in report["layers"]:
+        text, style = layer_state_of(layer)
+        detail = layer["why"] or ", ".join(layer["workloads"])
+        rows.append([Cell(layer["title"]), Cell(layer["provider"]), Cell(text, style), Cell(detail)])
+    return rows
+
+
+def _pool_rows(report: Report) -> list[Row]:
+    rows: list[Row] = [_head("POOL", "ADDRESSES", "USED", "FREE", "NOTES")]
+    for pool in report["pools"]:
+        notes = [] if pool["announced"] else ["NOT ANNOUNCED"]
+        notes += [] if pool["auto_assign"] else ["only on request"]
+        rows.append(
+            [
+                Cell(pool["name"]),
+                Cell(", ".join(pool["addresses"])),
+                Cell(str(pool["used"])),
+                Cell(str(pool["free"]), "" if pool["free"] else "warn"),
+                Cell(", ".join(notes), "" if pool["announced"] else "bad"),
+            ]
+        )
+    return _without_empty(rows)
+
+
+def _service_rows(report: Report) -> list[Row]:
+    rows: list[Row] = [_head("SERVICE", "ADDRESS", "PORTS", "POOL", "PODS", "ANNOUNCED BY")]
+    rows += [
+        [
+            Cell(f"{service['namespace']}/{service['name']}"),
+            Cell(", ".join(service["addresses"])) if service["addresses"] else Cell("none yet", "warn"),
+            Cell(",".join(service["ports"])),
+            Cell(service["pool"]),
+            Cell(str(service["endpoints"]), "" if service["endpoints"] else "warn"),
+            Cell(", ".join(service["announced_by"]) or service["why"]),
+        ]
+        for service in report["services"]
+    ]
+    return rows
+
+
+def _claim_rows(report: Report) -> list[Row]:
+    rows: list[Row] = [_head("CLAIM", "STATE", "SIZE", "CLASS", "NOTES")]
+    for claim in report["claims"]:
+        rows.append(
+            [
+                Cell(f"{claim['namespace']}/{claim['name']}"),
+                Cell(claim["phase"], "good" if claim["phase"] == "Bound" else "warn"),
+                Cell(claim["size"]),
+                Cell(claim["storage_class"]),
+                Cell(claim["why"]),
+            ]
+        )
+    return _without_empty(rows)
+
+
+def _pod_rows(report: Report) -> list[Row]:
+    rows: list[Row] = [_head("POD", "MACHINE", "REASON", "AGE", "DETAIL")]
+    rows += [
+        [
+            Cell(f"{trouble['namespace']}/{trouble['name']}"),
+            Cell(trouble["node"]),
+            Cell(trouble["reason"], "bad"),
+            Cell(trouble["age"]),
+            Cell(trouble["detail"]),
+        ]
+        for trouble in report["pods"]["troubles"]
+    ]
+    return rows
+
+
+def _event_rows(report: Report) -> list[Row]:
+    rows: list[Row] = [_head("AGO", "TIMES", "REASON", "ABOUT", "MESSAGE")]
+    rows += [
+        [
+            Cell(event["age"]),
+            Cell(str(event["count"])),
+            Cell(event["reason"]),
+            Cell(event["about"]),
+            Cell(event["message"]),
+        ]
+        for event in report["events"][:_FEW_EVENTS]
+    ]
+    return rows
+
+
+def _without_empty(rows: list[Row]) -> list[Row]:
+    """Leave out columns in which nothing stands."""
+    kept = [column for column in range(len(rows[0])) if any(row[column].text for row in rows[1:])]
+    return [[row[column] for column in kept] for row in rows]
+
+
+def _plain(text: str, _style: Style) -> str:
+    return printable(text)
+
+
+def _paint(text: str, style: Style) -> str:
+    return f"\x1b[{_CODES[style]}m{printable(text)}\x1b[0m" if style in _CODES else printable(text)
+
+
+__all__ = (
+    "NARROWEST",
+    "classes_line",
+    "headline",
+    "layer_state_of",
+    "networks_line",
+    "pods_line",
+    "render",
+    "state_of",
+)
