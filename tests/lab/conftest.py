@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-for place in (ROOT / ".ansible" / "collections", ROOT / "tests/unit/plugins/module_utils/_lab"):
+for place in (ROOT / ".ansible/collections", ROOT / "tests/unit/plugins/module_utils/_lab", ROOT / "tests/lab"):
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
 

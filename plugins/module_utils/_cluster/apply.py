@@ -186,9 +186,9 @@ class Applier:
     def _satisfy_all(self, one: ObjectSet, objects: list[Object]) -> None:
         """Apply until all are accepted.
 
-        A webhook that does not answer yet is waited for. An object that was refused gets another chance after others
-        went through or objects that left were removed, because they may have stood in its way (a pool that was
-        renamed keeps its addresses).
+        A webhook that does not answer yet is waited for. An object that was not accepted gets another chance after
+        others went through or objects that left were removed, because they may have stood in its way: a pool that
+        was renamed keeps its addresses, a webhook may be one that left.
         """
         pending, refusals = objects, dict[Ref, Refused]()
 
@@ -205,10 +205,11 @@ class Applier:
                         left.append(obj)
                         silent.update({str(Ref.of(obj)): reason} if reason else {})
                 pending = left
-                if refusals and len(left) == before and not self._prune(one):
+                if not left or len(left) < before or self._prune(one):
+                    continue
+                if refusals:
                     raise next(iter(refusals.values()))
-                if not refusals:
-                    break
+                break
             return silent
 
         self._waiter.until(missing, self._causes)

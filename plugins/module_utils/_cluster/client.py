@@ -40,6 +40,7 @@ else:
     KUBERNETES_IMPORT_ERROR = None
 
 _APPLY = "application/apply-patch+yaml"
+_WORKLOADS = ("CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet")
 #: seconds to connect, seconds to wait for an answer
 _TIMEOUTS = (5, 60)
 
@@ -127,7 +128,10 @@ class KubernetesService:
         return self._request("post", path, f"creating {ref}", body=obj, query_params=query)
 
     def delete(self, ref: Ref, *, uid: str) -> None:
-        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
+        # Pods go before their workload is called gone. For a custom resource the garbage collector would have to
+        # know a kind that may be seconds old; it learns of new kinds only twice a minute.
+        policy = "Foreground" if ref.kind.kind in _WORKLOADS and not ref.kind.custom else "Background"
+        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy}
         if uid:
             body["preconditions"] = {"uid": uid}
         try:

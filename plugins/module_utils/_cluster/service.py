@@ -73,7 +73,7 @@ class Service(t.Protocol):
         """Make the object; Refused with status 409 when it is there already."""
 
     def delete(self, ref: Ref, *, uid: str) -> None:
-        """Ask for removal of exactly the object with this uid; its dependants go first. Gone already is no error."""
+        """Ask for removal of exactly the object with this uid; a workload's pods go first. Gone already is no error."""
 
     def logs(self, pod: Ref, container: str, *, lines: int, previous: bool) -> str:
         """The last lines a container wrote, or nothing when there are none to be had."""
