@@ -181,7 +181,8 @@ class _Reader:
             for name in variables:
                 if name.startswith(PREFIX) and name not in BY_NAME and not registered(name):
                     found.setdefault(name, []).append(host)
-        for name, where in sorted(found.items()):
+        for name, unsorted in sorted(found.items()):
+            where = sorted(unsorted)
             near = rules.nearest(name[len(PREFIX) :], [known[len(PREFIX) :] for known in BY_NAME])
             remedy = (
                 f"Did you mean '{PREFIX}{near}'?"
