@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What every kind of lab machine must be able to do; the same as tests is in backend_contract.py beside the unit tests."""
+"""What every kind of lab machine must be able to do. The same as tests: backend_contract.py beside the unit tests."""
 
 from __future__ import annotations
 

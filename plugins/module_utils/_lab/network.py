@@ -51,19 +51,18 @@ def segment_commands(lab: Lab) -> list[str]:
     return lines
 
 
-def rule_commands(lab: Lab) -> list[str]:
-    """Between segments passes what the definition lets pass. The rest is refused at once: nobody waits."""
-    lines = []
-    for priority, (one, other) in enumerate(
-        ((one, other) for one in lab.segments.values() for other in lab.segments.values() if one is not other),
-        _RULES_FROM,
-    ):
-        if lab.forwards(one.name, other.name):
-            continue
-        for network in other.networks:
-            family = "-6 " if network.version == 6 else ""
-            lines.append(f"{family}rule add priority {priority} iif {bridge(one.name)} to {network} prohibit")
-    return lines
+def rule_commands(lab: Lab, version: int) -> list[str]:
+    """`ip -batch` lines of one address family that keep segments apart which the definition does not join.
+
+    They refuse rather than drop, so that nobody waits for a timeout.
+    """
+    pairs = [(one, other) for one in lab.segments.values() for other in lab.segments.values() if one is not other]
+    return [
+        f"rule add priority {priority} iif {bridge(one.name)} to {network} prohibit"
+        for priority, (one, other) in enumerate(pairs, _RULES_FROM)
+        for network in other.networks
+        if network.version == version and not lab.forwards(one.name, other.name)
+    ]
 
 
 def cable_commands(lab: Lab, machine: LabMachine) -> tuple[list[str], list[str]]:
@@ -86,8 +85,7 @@ def cable_commands(lab: Lab, machine: LabMachine) -> tuple[list[str], list[str]]
         for address in addresses:
             gateway = gateways[address.version]
             if address.version not in routed and gateway != address:
-                family = "-6 " if address.version == 6 else ""
-                inside.append(f"{family}route add default via {gateway} dev {device}")
+                inside.append(f"route add default via {gateway} dev {device}")
                 routed.add(address.version)
         outside.append(f"link set {other} master {bridge(name)} up")
     return inside, outside
@@ -151,15 +149,11 @@ class LabNetwork:
         for device in self._devices():
             if device.startswith("br-"):
                 self._run(["ip", "-n", name, "link", "del", device])
-        for family in ("-4", "-6"):
-            self._run(["ip", "-n", name, family, "rule", "flush"], check=False)
-            for priority, table in ((0, "local"), (32766, "main")):
-                self._run(
-                    ["ip", "-n", name, family, "rule", "add", "priority", str(priority), "table", table], check=False
-                )
-        self._run(
-            ["ip", "-n", name, "-batch", "-"], stdin="\n".join([*segment_commands(lab), *rule_commands(lab)]) + "\n"
-        )
+        self._batch(segment_commands(lab))
+        for version in (4, 6):
+            # The flush spares the rule for the namespace's own addresses only.
+            main = "rule add priority 32766 table main"
+            self._batch(["rule flush", main, *rule_commands(lab, version)], f"-{version}")
         in_namespace(self._paths.namespace, _forward)
         self._plug_in(lab)
         self._paths.runtime.mkdir(parents=True, exist_ok=True)
@@ -178,8 +172,12 @@ class LabNetwork:
             for line in cable_commands(lab, machine)[1]
             if line.split()[2] in there
         ]
+        self._batch(lines)
+
+    def _batch(self, lines: t.Sequence[str], *options: str) -> None:
         if lines:
-            self._run(["ip", "-n", self._paths.namespace_name, "-batch", "-"], stdin="\n".join(lines) + "\n")
+            text = "\n".join(lines) + "\n"
+            self._run(["ip", *options, "-n", self._paths.namespace_name, "-batch", "-"], stdin=text)
 
     def unplug(self, machine: str) -> None:
         """Remove what a machine that died hard may have left on the bridges."""
