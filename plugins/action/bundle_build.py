@@ -40,7 +40,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             before = bundle.inspect(request, processes)
             if not before.complete and not self._task.check_mode:
                 bundle.ensure(request, processes, _DISPLAY.display)
-        except KlubsterError as exc:
+        except (KlubsterError, OSError) as exc:
             return result | {"failed": True, "msg": str(exc)}
         finally:
             processes.stop()

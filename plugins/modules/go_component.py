@@ -142,7 +142,7 @@ def main() -> t.NoReturn:
         builder = Builder(cache, content.files, tools, tools.arch, processes)
         verb = built if module.params["state"] == "built" else refreshed
         result = verb(builder, content.component(module.params["name"]), check_mode=module.check_mode)
-    except KlubsterError as exc:
+    except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import gitsource, gomodule, licences
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import Cache, Component
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.errors import disk_full_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of, write_atomically
 
@@ -173,19 +174,20 @@ class Builder:
     def _working(self, component: Component) -> t.Iterator[Path]:
         """A folder of the component's own, with its go.mod and go.sum; one process at a time."""
         work = self.cache.work / component.name
-        self.cache.work.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.cache.work / f"{component.name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            shutil.rmtree(work, ignore_errors=True)
-            (work / "tmp").mkdir(parents=True, exist_ok=True)
-            for name, content in self.committed(component).items():
-                if content:
-                    (work / name).write_bytes(content)
-            yield work
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-            os.close(lock)
+        with disk_full_of(component.name):
+            self.cache.work.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.cache.work / f"{component.name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                shutil.rmtree(work, ignore_errors=True)
+                (work / "tmp").mkdir(parents=True, exist_ok=True)
+                for name, content in self.committed(component).items():
+                    if content:
+                        (work / name).write_bytes(content)
+                yield work
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+                os.close(lock)
 
 
 def read_record(folder: Path) -> Built | None:

@@ -24,6 +24,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import (
     system,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.builder import Builder, Built
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.errors import disk_full_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.process import Processes
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
@@ -143,7 +144,8 @@ def ensure(request: Request, processes: Processes, emit: t.Callable[[str], None]
             built = {**state.built, **_build_all(state, has, processes, shown)}
             shown.start("images")
             regctl = built[_LINKER].directory / "tool" / "regctl"
-            assembly.assemble(state.plan, built, regctl=regctl, full=request.full)
+            with disk_full_of("images"):
+                assembly.assemble(state.plan, built, regctl=regctl, full=request.full)
             shown.end("images")
         shown.say(f"complete: {state.directory}")
         return State(state.plan, True, "", built, state.missing)

@@ -25,6 +25,8 @@ SCHEMA = 1
 _VARIABLE = "__source_bundle_catalogue"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+incompatible)?")
+_TAG = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]*")
+_REPOSITORY = re.compile(r"(https|ssh|file)://\S+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _FLAG = re.compile(r"-X [\w./-]+=[^\s'\"]*")
 _GO_ARCH = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "armv7l": "arm"}
@@ -261,6 +263,8 @@ def parse(text: str, files: Path) -> Catalogue:
         if component.name in seen:
             problems.append(Problem("name", component.name, "Names are unique.", "Give the second one another name."))
         seen.add(component.name)
+    if problems:
+        raise InvalidInput(problems)
     system = [_system_set(entry) for entry in data.get("system", ())]
     images = [_image(entry) for entry in data.get("images", ())]
     _check_images(images, components, system, problems)
@@ -310,8 +314,14 @@ def _component(entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Compone
     source = entry.get("source", "module")
     if source not in ("module", "git"):
         refuse("source", source, "One of module, git.", "Choose one.")
-    if source == "git" and not _COMMIT.fullmatch(str(entry.get("commit", ""))):
-        refuse("commit", entry.get("commit"), "The full commit id, 40 hexadecimal digits.", "`git ls-remote` shows it.")
+    if source == "git":
+        for field, pattern, rule in (
+            ("repository", _REPOSITORY, "An address that starts with https://, ssh:// or file://."),
+            ("tag", _TAG, "The tag's name."),
+            ("commit", _COMMIT, "The full commit id, 40 hexadecimal digits; `git ls-remote` shows it."),
+        ):
+            if not pattern.fullmatch(str(entry.get(field, ""))):
+                refuse(field, entry.get(field, ""), rule, "The source kind git needs repository, tag and commit.")
     for flag in entry.get("ldflags", ()):
         if not _FLAG.fullmatch(flag):
             refuse(

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import typing as t
+from contextlib import contextmanager
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
@@ -143,6 +145,17 @@ def explain(component: str, output: str, *, fetching: bool = False) -> BuildErro
     return CompileFailed(component, "The build failed.", f"The tool's last words follow. {_RESUME}", output)
 
 
+@contextmanager
+def disk_full_of(component: str) -> t.Iterator[None]:
+    """Tell of a full disk as an error of a component."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise explain(component, f"{exc.filename or ''}: no space left on device") from exc
+        raise
+
+
 __all__ = (
     "BuildError",
     "ChecksumMismatch",
@@ -150,5 +163,6 @@ __all__ = (
     "DiskFull",
     "DownloadFailed",
     "SumsOutdated",
+    "disk_full_of",
     "explain",
 )

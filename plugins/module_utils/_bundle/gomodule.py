@@ -166,7 +166,7 @@ def fetch(component: Component, work: Path, *, run: Runner, env: t.Mapping[str, 
     replaced = "{{if .Replace}}{{.Replace.Path}} {{.Replace.Version}}{{else}}- -{{end}}"
     line = "{{with .Module}}{{.Path}} {{.Version}} " + replaced + " {{.Dir}}{{end}}"
     argv = ["go", "-C", str(work), "list", "-mod=readonly", "-deps", "-f", line, *_build_flags(component)]
-    output = _go(run, component, argv, env)
+    output = _go(run, component, argv, env, fetching=True)
     sums = {(words[0], words[1]): words[2] for words in map(str.split, _lines(work / "go.sum")) if len(words) == 3}
     found: dict[tuple[str, str], Module] = {}
     for path, version, other, other_version, directory in (
@@ -234,15 +234,17 @@ def _compile_c(
     _go(run, component, [*argv, "-o", str(target), str(source / program.source)], env)
 
 
-def _go(run: Runner, component: Component, argv: t.Sequence[str], env: t.Mapping[str, str]) -> str:
+def _go(
+    run: Runner, component: Component, argv: t.Sequence[str], env: t.Mapping[str, str], *, fetching: bool = False
+) -> str:
     done = run(argv, check=False, env=env)
     if done.rc != 0:
-        raise explain(component.name, done.stderr or done.stdout)
+        raise explain(component.name, done.stderr or done.stdout, fetching=fetching)
     return done.stdout
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines()
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
 def _go_mod(component: Component, own: t.Mapping[str, t.Any]) -> str:
