@@ -14,6 +14,7 @@ from pathlib import Path
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._model import addresses, rules
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses import Span
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.component_fields import KUBE_PROXY, KUBELET
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import (
     BY_NAME,
@@ -379,13 +380,8 @@ class _Reader:
             bundle_dir = self._bundle_dir
         else:
             bundle_dir = self._rule("klubster_bundle_dir", bundle_dir, _home_path)
-        for variable, ours in (
-            ("klubster_kubelet_config", _KUBELET_OURS),
-            ("klubster_kube_proxy_config", _KUBE_PROXY_OURS),
-        ):
-            for key, value in cluster[variable].items() if isinstance(cluster[variable], dict) else ():
-                if key in ours:
-                    self._complain(f"{variable}.{key}", value, "This entry is not the user's.", ours[key])
+        self._entries("klubster_kubelet_config", cluster, _KUBELET_OURS, KUBELET)
+        self._entries("klubster_kube_proxy_config", cluster, _KUBE_PROXY_OURS, KUBE_PROXY)
         return Engine(
             name=engine,
             version=version,
@@ -395,6 +391,18 @@ class _Reader:
             kube_proxy_config=cluster["klubster_kube_proxy_config"],
             lower_oom_score=cluster["klubster_lower_oom_score"],
         )
+
+    def _entries(
+        self, variable: str, cluster: dict[str, t.Any], ours: t.Mapping[str, str], known: t.Collection[str]
+    ) -> None:
+        """Refuse entries of a component's configuration that are ours, or nobody's."""
+        for key, value in cluster[variable].items() if isinstance(cluster[variable], dict) else ():
+            if key in ours:
+                self._complain(f"{variable}.{key}", value, "This entry is not the user's.", ours[key])
+            elif key not in known:
+                near = rules.nearest(key, known)
+                remedy = f"Did you mean {near!r}?" if near else "Look it up in the configuration's reference."
+                self._complain(f"{variable}.{key}", value, "Kubernetes 1.34 has no such entry.", remedy)
 
     def _api(self, cluster: dict[str, t.Any], name: str, machines: tuple[Machine, ...]) -> Api:
         given = cluster["klubster_api_name"]

@@ -109,3 +109,23 @@ def test_a_good_inventory_goes_on_to_the_machines(playbook: Playbook, tmp_path: 
     assert "Read and validate the cluster" in done.stdout
     assert "nothing was changed" not in done.stdout
     assert (tmp_path / "touched").exists()
+
+
+def test_the_plan_is_shown_and_what_cannot_be_is_refused(playbook: Playbook, tmp_path: Path) -> None:
+    """Two names for this very machine: looked at for real, and told apart from two machines."""
+    hosts, groups = good()
+    for name in ("node1", "node2"):
+        hosts[name] |= {
+            "ansible_connection": "local",
+            "ansible_become": False,
+            "ansible_python_interpreter": sys.executable,
+        }
+    done = playbook("plan", hosts, groups | {"agents": ["node2"]})
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "cluster        home: 1 server(s), 1 agent(s)" in done.stdout
+    assert "would be" in done.stdout
+    assert "hostname of node2" in done.stdout
+    assert "klubster_address of node1 = '192.168.1.11': The machine has no such address" in done.stdout
+    assert "manifest.json is missing" in done.stdout
+    assert "changed=0" in done.stdout
+    assert _untouched(tmp_path)

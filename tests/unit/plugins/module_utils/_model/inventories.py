@@ -444,5 +444,22 @@ BAD: dict[str, Bad] = {
         "klubster_pod_network",
         "klubster_kube_proxy_config.cl",
     ),
+    "kubelet entry misspelt": one(
+        "klubster_kubelet_config",
+        {"maxPod": 3},
+        "Kubernetes 1.34 has no such entry",
+        "'maxPods'",
+        "klubster_kubelet_config.maxPod",
+    ),
+    "kubelet entry in the wrong case": one(
+        "klubster_kubelet_config",
+        {"failCGroupV1": False},
+        "no such entry",
+        "'failCgroupV1'",
+        "klubster_kubelet_config.f",
+    ),
+    "kube-proxy entry of nowhere": one(
+        "klubster_kube_proxy_config", {"zzzz": 1}, "no such entry", "reference", "klubster_kube_proxy_config.zzzz"
+    ),
     "oom a word": one("klubster_lower_oom_score", "maybe", "true or false", "true or false"),
 }
