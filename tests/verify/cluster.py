@@ -142,9 +142,10 @@ def on_machine(inventory: Inventory, host: str, command: str) -> str:
     """Run a shell line on a machine and return what it printed."""
     done = ansible(inventory.source, "ansible", host, "-m", "ansible.builtin.raw", "-a", command, "--one-line")
     head, _sep, rest = done.stdout.partition("(stdout) ")
+    rest = rest.partition(" (stderr) ")[0]
     assert done.returncode == 0, f"on {host}: {command}\n{done.stdout}{done.stderr}"
     assert head.startswith(host)
-    return rest.rstrip("\n").replace("\\n", "\n").replace("\\r", "")
+    return rest.strip().replace("\\n", "\n").replace("\\r", "")
 
 
 def fetch(url: str, timeout: float = 3.0) -> str:

@@ -107,9 +107,20 @@ def probes(cluster: Cluster, namespace: str, image: str, machines: list[Machine]
 
 @pytest.fixture(scope="session")
 def inner_service(cluster: Cluster, namespace: str, probes: dict[str, t.Any]) -> t.Any:
-    """A service of all the probes, and every node knows it."""
+    """A service of all the probes, and every node knows it.
+
+    kube-proxy writes its rules at most once a second: first the service without endpoints, which it makes refuse
+    connections, then the endpoints. No event tells when a node is done; but once it is, no connection may fail.
+    """
     made = cluster.core.create_namespaced_service(namespace, service("probe", "probe"))
-    assert probes
+    for pod in probes.values():
+
+        def answers(name: str = pod.metadata.name) -> bool:
+            with contextlib.suppress(AssertionError):
+                return bool(cluster.dial(namespace, name, made.spec.cluster_ip, 80))
+            return False
+
+        until(answers, f"{pod.spec.node_name} knows the service", 10)
     return made
 
 
