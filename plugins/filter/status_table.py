@@ -19,7 +19,7 @@ options:
     type: dict
     required: true
   width:
-    description: Columns of the terminal, 60 at least. No line is longer.
+    description: Columns of the terminal, 80 at least. No line is longer.
     type: int
     default: 100
   colour:

@@ -84,9 +84,13 @@ def connect(kubeconfig: str, context: str, timeout: float) -> tuple[str, Get]:
         load_kube_config(
             config_file=str(path), context=context or None, client_configuration=configuration, persist_config=False
         )
-    except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError) as exc:
+    except ConfigException as exc:
         raise Unanswered("kubeconfig", f"{path} is no usable kubeconfig: {exc}") from exc
-    # The library fills in localhost when the file names no server.
+    except OSError as exc:
+        raise Unanswered("kubeconfig", f"{path} cannot be read: {exc.strerror}") from exc
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as exc:
+        # Their texts may quote the file, and with it a key.
+        raise Unanswered("kubeconfig", f"{path} is no kubeconfig") from exc
     pool = ApiClient(configuration).rest_client.pool_manager
     headers = {"Accept": "application/json", "User-Agent": "klubster-status"}
     for setting in configuration.auth_settings().values():

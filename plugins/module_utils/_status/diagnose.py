@@ -336,16 +336,17 @@ class _Reader:
                 f"{_SITE}.",
                 consequences=hence,
             )
+        silent = [pool["name"] for pool in there.values() if not pool["announced"]]
+        if silent:
+            yield _problem(
+                "error",
+                "No advertisement covers the pool, so nobody answers for its addresses",
+                f"{_word(len(silent), 'pool')} {_names(silent)}",
+                "in no L2Advertisement or BGPAdvertisement",
+                f"{_SITE}, or add an advertisement if the pool is your own.",
+            )
         for pool in there.values():
-            if not pool["announced"]:
-                yield _problem(
-                    "error",
-                    "No advertisement covers the pool, so nobody answers for its addresses",
-                    f"pool {pool['name']}",
-                    "no L2Advertisement or BGPAdvertisement names it",
-                    f"{_SITE}, or add an advertisement if the pool is your own.",
-                )
-            elif pool["free"] == 0:
+            if pool["free"] == 0:
                 yield _problem(
                     "warning",
                     "All addresses of the pool are taken",

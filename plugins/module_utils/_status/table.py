@@ -15,11 +15,15 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.text imp
 
 Style = t.Literal["", "good", "warn", "bad", "head"]
 
-NARROWEST = 60
+NARROWEST = 80
 _CODES: dict[str, str] = {"good": "32", "warn": "33", "bad": "1;31", "head": "1"}
 _GAP = 2
 _LEAST = 8
+#: a column of this width says enough when it is cut
+_ENOUGH = 18
 _FEW_EVENTS = 5
+#: what a narrow terminal shows last
+_DISPENSABLE = ("MEMORY", "CPU", "AGE", "PODS", "TIMES", "POOL", "CLASS")
 
 
 @dataclass(frozen=True)
@@ -135,11 +139,25 @@ def _section(
     if len(rows) < 2:
         return lines
     indent = "  "
+    rows = _without_dispensable(rows, width - len(indent))
     widths = _fit([max(len(row[column].text) for row in rows) for column in range(len(rows[0]))], width - len(indent))
     for row in rows:
         cells = [paint(f"{clip(cell.text, size):<{size}}", cell.style) for cell, size in zip(row, widths) if size]
         lines.append((indent + (" " * _GAP).join(cells)).rstrip())
     return lines
+
+
+def _without_dispensable(rows: t.Sequence[Row], width: int) -> t.Sequence[Row]:
+    """Leave out columns until what cannot be shortened fits."""
+    for title in _DISPENSABLE:
+        titles = [cell.text for cell in rows[0]]
+        longest = [max(len(row[column].text) for row in rows) for column in range(len(titles))]
+        if sum(min(size, _ENOUGH) for size in longest) + _GAP * (len(titles) - 1) <= width:
+            break
+        if title in titles[1:]:
+            gone = titles.index(title)
+            rows = [[*row[:gone], *row[gone + 1 :]] for row in rows]
+    return rows
 
 
 def _fit(wanted: list[int], width: int) -> list[int]:

@@ -5,14 +5,22 @@
 from __future__ import annotations
 
 import copy
+import functools
 import typing as t
 from pathlib import Path
 
 import yaml
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.collect import Unanswered
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Expected, Object, Report, Snapshot
-from ansible_collections.kateskit.klubster.plugins.module_utils._status.report import expectation, report_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.report import (
+    expectation,
+    report_of,
+    report_of_silence,
+)
 
 FIXTURES = Path(__file__).parent / "fixtures"
+#: reports that every way of showing one is tested with
+NAMES = ("healthy", "agent_not_ready", "no_pod_network", "no_pool", "silent", "twelve")
 LISTS = {
     "Node": "nodes",
     "Pod": "pods",
@@ -30,6 +38,12 @@ LISTS = {
 
 
 def load(name: str) -> t.Any:
+    """A fixture, each time as a copy of its own."""
+    return copy.deepcopy(_parsed(name))
+
+
+@functools.cache
+def _parsed(name: str) -> t.Any:
     return yaml.safe_load((FIXTURES / f"{name}.yml").read_text(encoding="utf-8"))
 
 
@@ -72,6 +86,13 @@ def find(found: Snapshot, kind: str, name: str) -> Object:
 
 def report(name: str = "healthy", **changes: t.Any) -> Report:
     return report_of(snapshot(name), expected(**changes))
+
+
+def named(name: str) -> Report:
+    """One of the reports of ``NAMES``."""
+    if name == "silent":
+        return report_of_silence(Unanswered("refused", "refused"), expected(), "2026-11-21T08:00:00Z")
+    return report_of(*many(12)) if name == "twelve" else report(name)
 
 
 def many(count: int) -> tuple[Snapshot, Expected]:

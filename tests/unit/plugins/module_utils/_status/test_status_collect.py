@@ -1,0 +1,281 @@
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+"""Asks a small server that speaks the API's paths, and sockets that answer wrongly or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import http.server
+import json
+import socket
+import ssl
+import threading
+import typing as t
+import urllib.parse
+from pathlib import Path
+
+import pytest
+import status_snapshots as snapshots
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.collect import (
+    Answer,
+    Unanswered,
+    connect,
+    gather,
+    reason_of,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Object, Snapshot
+from ansible_collections.kateskit.klubster.plugins.modules.cluster_status import run
+
+PATHS = {
+    "/api/v1/nodes": "Node",
+    "/api/v1/pods": "Pod",
+    "/api/v1/services": "Service",
+    "/api/v1/persistentvolumeclaims": "PersistentVolumeClaim",
+    "/api/v1/events": "Event",
+    "/apis/apps/v1/daemonsets": "DaemonSet",
+    "/apis/apps/v1/deployments": "Deployment",
+    "/apis/discovery.k8s.io/v1/endpointslices": "EndpointSlice",
+    "/apis/storage.k8s.io/v1/storageclasses": "StorageClass",
+    "/apis/metallb.io/v1beta1/ipaddresspools": "IPAddressPool",
+    "/apis/metallb.io/v1beta1/l2advertisements": "L2Advertisement",
+    "/apis/metallb.io/v1beta1/servicel2statuses": "ServiceL2Status",
+}
+
+
+class Api:
+    """Answers as the API of a snapshot would, page by page."""
+
+    def __init__(self, found: Snapshot, page: int = 500) -> None:
+        self._found, self._page = found, page
+        self.asked: list[str] = []
+        self.instead: dict[str, tuple[int, bytes]] = {}
+
+    def __call__(self, path: str) -> Answer:
+        self.asked.append(path)
+        address = urllib.parse.urlsplit(path)
+        if address.path in self.instead:
+            return Answer(*self.instead[address.path], "")
+        status, body = self._answer(address.path, dict(urllib.parse.parse_qsl(address.query)))
+        return Answer(status, body, "Sat, 21 Nov 2026 08:00:00 GMT")
+
+    def _answer(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        if path == "/version":
+            return 200, json.dumps({"gitVersion": self._found["version"]}).encode()
+        if path == "/readyz":
+            return 200, b"[+]ping ok\nreadyz check passed\n"
+        if path.endswith("/servicecidrs"):
+            return 200, json.dumps({"items": [{"spec": {"cidrs": self._found["service_networks"]}}]}).encode()
+        objects = self._objects(path)
+        if objects is None:
+            return 404, b'{"kind": "Status", "message": "the server could not find the requested resource"}'
+        begin = int(query.get("continue", "0"))
+        rest = begin + self._page
+        token = str(rest) if rest < len(objects) else ""
+        return 200, json.dumps({"metadata": {"continue": token}, "items": objects[begin:rest]}).encode()
+
+    def _objects(self, path: str) -> list[Object] | None:
+        kind = PATHS.get(path)
+        objects = t.cast(dict[str, t.Any], self._found)[snapshots.LISTS[kind]] if kind else None
+        if objects is None:
+            return None
+        return [{key: obj[key] for key in obj if key != "kind"} for obj in objects if obj["kind"] == kind]
+
+
+@contextlib.contextmanager
+def served(api: Api) -> t.Iterator[int]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            answer = api(self.path)
+            self.send_response_only(answer.status)
+            self.send_header("Date", answer.date or "Sat, 21 Nov 2026 08:00:00 GMT")
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, *_arguments: t.Any) -> None:
+            """Nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def kubeconfig(folder: Path, server: str) -> str:
+    path = folder / "kubeconfig"
+    data = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "home",
+        "contexts": [{"name": "home", "context": {"cluster": "home", "user": "admin"}}],
+        "clusters": [{"name": "home", "cluster": {"server": server}}],
+        "users": [{"name": "admin", "user": {"token": "s3cret"}}],
+    }
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return str(path)
+
+
+def ask(path: str, timeout: int = 5) -> dict[str, t.Any]:
+    plan = snapshots.load("plan")
+    return run({"kubeconfig": path, "context": "", "plan": plan, "timeout": timeout})["report"]
+
+
+def test_what_is_gathered_is_the_snapshot() -> None:
+    found = snapshots.snapshot()
+    found["workloads"].sort(key=lambda workload: str(workload["kind"]))
+    gathered = gather("https://api.home.internal:6443", Api(found))
+    for key, value in t.cast(dict[str, t.Any], gathered).items():
+        assert value == t.cast(dict[str, t.Any], found)[key], key
+
+
+def test_long_lists_are_read_page_by_page() -> None:
+    found = snapshots.snapshot()
+    api = Api(found, page=4)
+    assert gather("", api)["pods"] == found["pods"]
+    assert sum(1 for path in api.asked if path.startswith("/api/v1/pods")) == 5
+
+
+def test_a_cluster_without_metallb() -> None:
+    found = snapshots.snapshot("no_pod_network")
+    gathered = gather("", Api(found))
+    assert (gathered["pools"], gathered["advertisements"], gathered["announcements"]) == (None, None, None)
+
+
+def test_over_a_real_connection(tmp_path: Path) -> None:
+    with served(Api(snapshots.snapshot())) as port:
+        report = ask(kubeconfig(tmp_path, f"http://127.0.0.1:{port}"))
+    assert (report["healthy"], report["problems"]) == (True, [])
+    assert report["generated"] == "2026-11-21T08:00:00Z"
+    assert report["api"]["server"] == f"http://127.0.0.1:{port}"
+    assert "s3cret" not in json.dumps(report)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body", "cause"),
+    [
+        ("/version", 401, b'{"message": "Unauthorized"}', "unauthorized"),
+        ("/api/v1/nodes", 403, b'{"message": "nodes is forbidden"}', "forbidden"),
+        ("/api/v1/nodes", 500, b'{"message": "etcdserver: request timed out"}', "failing"),
+        ("/api/v1/pods", 503, b"", "failing"),
+        ("/version", 200, b"<html>router</html>", "failing"),
+    ],
+)
+def test_answers_that_are_no_use(path: str, status: int, body: bytes, cause: str) -> None:
+    api = Api(snapshots.snapshot())
+    api.instead[path] = (status, body)
+    with pytest.raises(Unanswered) as caught:
+        gather("https://api", api)
+    assert caught.value.cause == cause
+    assert caught.value.server == "https://api"
+    assert path in caught.value.why
+
+
+def test_failing_checks_are_kept_when_the_rest_fails() -> None:
+    api = Api(snapshots.snapshot())
+    api.instead["/readyz"] = (500, b"[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n")
+    assert gather("", api)["failing_checks"] == ["etcd"]
+    api.instead["/api/v1/services"] = (500, b"{}")
+    with pytest.raises(Unanswered) as caught:
+        gather("", api)
+    assert (caught.value.failing_checks, caught.value.version) == (["etcd"], "v1.34.2")
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    report = ask(kubeconfig(tmp_path, f"https://127.0.0.1:{port}"))
+    assert (report["api"]["cause"], report["api"]["why"]) == ("refused", "the connection is refused")
+    assert report["healthy"] is False
+
+
+def test_somebody_listens_and_never_answers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        report = ask(kubeconfig(tmp_path, f"http://127.0.0.1:{port}"), timeout=1)
+    assert (report["api"]["cause"], report["api"]["why"]) == ("timeout", "there is no answer within 1 s")
+
+
+def test_something_without_tls_answers(tmp_path: Path) -> None:
+    with served(Api(snapshots.snapshot())) as port:
+        report = ask(kubeconfig(tmp_path, f"https://127.0.0.1:{port}"))
+    assert report["api"]["cause"] == "certificate"
+    assert report["api"]["why"].startswith("TLS failed:")
+
+
+def test_a_name_that_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_arguments: t.Any, **_named: t.Any) -> t.NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    report = ask(kubeconfig(tmp_path, "https://api.home.internal:6443"))
+    assert report["api"]["cause"] == "name"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "just text",
+        "[1, 2]",
+        "a: b: c: s3cret",
+        "clusters: s3cret",
+        '{"current-context": "x", "contexts": "s3cret"}',
+    ],
+)
+def test_files_that_are_no_kubeconfig(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(Unanswered) as caught:
+        connect(str(path), "", 1.0)
+    assert caught.value.cause == "kubeconfig"
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
+    report = ask(str(tmp_path / "none"))
+    assert report["api"]["cause"] == "kubeconfig"
+    assert report["api"]["why"] == f"there is no file {tmp_path / 'none'}"
+
+
+def _certificate(code: int) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError("certificate verify failed")
+    error.verify_code, error.verify_message = code, "something new"
+    return error
+
+
+def _wrapped(error: BaseException) -> Exception:
+    outer = RuntimeError("request failed")
+    outer.__cause__ = error
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "why"),
+    [
+        (_wrapped(_certificate(10)), "certificate", "the certificate has expired"),
+        (_wrapped(_certificate(62)), "certificate", "the certificate is not for this name"),
+        (_certificate(20), "certificate", "the certificate is signed by an authority this kubeconfig does not know"),
+        (_certificate(99), "certificate", "something new"),
+        (_wrapped(OSError(errno.EHOSTUNREACH, "No route to host")), "unreachable", "there is no route to it"),
+        (_wrapped(TimeoutError()), "timeout", "there is no answer within 10 s"),
+        (_wrapped(ConnectionResetError(errno.ECONNRESET, "reset")), "closed", "the connection broke: request failed"),
+    ],
+)
+def test_what_a_broken_connection_means(error: BaseException, cause: str, why: str) -> None:
+    found = reason_of(error, 10)
+    assert (found.cause, found.why) == (cause, why)
+
+
+def test_exceptions_that_contain_each_other_come_to_an_end() -> None:
+    one, other = RuntimeError("one"), RuntimeError("other")
+    one.__context__, other.__context__ = other, one
+    assert reason_of(one).cause == "closed"
