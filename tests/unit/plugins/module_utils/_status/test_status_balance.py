@@ -13,7 +13,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.balance 
     services_of,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Snapshot
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 Change = t.Callable[[Snapshot], None]
@@ -41,6 +41,7 @@ def test_what_is_no_range(text: str) -> None:
     assert parse_range(text) is None
 
 
+@settings(deadline=None)
 @given(first=st.integers(0, 2**32 - 1), length=st.integers(0, 700))
 def test_addresses_without_the_buggy_ones_are_counted_right(first: int, length: int) -> None:
     last = min(first + length, 2**32 - 1)
