@@ -136,7 +136,23 @@ def diagnose(report: Report, expected: Expected) -> list[Problem]:
         *reader.pods(),
         *reader.claims(),
     ]
-    return sorted(found, key=lambda problem: problem["severity"] != "error")
+    return sorted(_merged(found), key=lambda problem: problem["severity"] != "error")
+
+
+def _merged(problems: t.Iterable[Problem]) -> list[Problem]:
+    """Problems of one cause and one remedy as one."""
+    groups: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem["severity"], problem["cause"], problem["remedy"]), []).append(problem)
+    found = []
+    for group in groups.values():
+        details = list(dict.fromkeys(problem["detail"] for problem in group))
+        merged = group[0]
+        merged["subject"] = _names(problem["subject"] for problem in group)
+        merged["detail"] = "; ".join(details[:_SHOWN])
+        merged["consequences"] = [text for problem in group for text in problem["consequences"]]
+        found.append(merged)
+    return found
 
 
 def _unanswered(api: Api) -> Problem:

@@ -65,7 +65,7 @@ figcaption svg { width: 26px; min-width: 0; height: 18px; display: inline; }
 table { border-collapse: collapse; width: 100%; background: var(--card); font-size: 14px; }
 .scroll.table { background: var(--card); border: 1px solid var(--edge); border-radius: 10px; margin: 8px 0 0; }
 caption { text-align: left; padding: 10px 12px; color: var(--dim); }
-tbody th, td { white-space: nowrap; } td.wide { white-space: normal; min-width: 14em; overflow-wrap: anywhere; }
+tbody th, td { white-space: nowrap; } td.wide { white-space: normal; min-width: 13em; overflow-wrap: anywhere; }
 th, td { text-align: left; vertical-align: top; padding: 7px 10px; border-top: 1px solid var(--edge); }
 thead th { background: var(--sunk); font-size: 13px; color: var(--dim); white-space: nowrap; }
 tbody th { font-weight: 600; }
@@ -231,7 +231,7 @@ def _tables(report: Report) -> list[str]:
 
 
 def _machines(report: Report) -> tuple[list[str], list[list[Cell]]]:
-    head = ["Name", "Role", "State", "Address", "Pod network", "Version", "Pods", "Size", "Since", "Runtime", "System"]
+    head = ["Name", "Role", "State", "Address", "Pod network", "Version", "Pods", "Size", "Since", "System"]
     rows = []
     for node in report["nodes"]:
         text, css = state_of(node)
@@ -246,8 +246,7 @@ def _machines(report: Report) -> tuple[list[str], list[list[Cell]]]:
                 Cell(f"{node['pods']} of {node['pods_max']}" if node["pods_max"] else ""),
                 Cell(f"{node['cpu']} CPU, {node['memory']}" if node["cpu"] else ""),
                 Cell(day_and_time(node["created"])),
-                Cell(node["runtime"]),
-                Cell(node["system"]),
+                Cell(", ".join(part for part in (node["system"], node["runtime"]) if part), "wide"),
             ]
         )
     return head, rows

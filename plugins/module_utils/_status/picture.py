@@ -141,14 +141,14 @@ def _addresses(report: Report, x: float, y: float, width: float) -> Box:
     groups = _groups(report)
     columns = 1 if len(groups) == 1 else 2
     wide = (width - 2 * _PADDING - (columns - 1) * _GAP) / columns
-    top = y + _TITLE + 4
-    for start in range(0, len(groups), columns):
-        row = [
-            _pool(group, x + _PADDING + position * (wide + _GAP), top, wide)
-            for position, group in enumerate(groups[start : start + columns])
-        ]
-        frame.children += row
-        top += max(box.height for box in row) + _GAP
+    tops = [y + _TITLE + 4] * columns
+    for group in groups:
+        # Into the column that is shorter so far.
+        column = tops.index(min(tops))
+        box = _pool(group, x + _PADDING + column * (wide + _GAP), tops[column], wide)
+        frame.children.append(box)
+        tops[column] += box.height + _GAP
+    top = max(tops)
     if not groups:
         frame.texts.append(
             Text(x + _PADDING, top + 14, "No pool of addresses and no service that asks for one.", css="dim")

@@ -380,7 +380,8 @@ def test_a_claim_that_waits_for_its_first_pod_is_no_problem() -> None:
 
 def test_a_node_that_is_not_in_the_inventory_is_told() -> None:
     report = snapshots.report(nodes=[{"name": "server1", "role": "server", "address": ""}])
-    assert causes(report, "warning") == ["A machine of the cluster does not stand in the inventory"] * 2
+    assert causes(report, "warning") == ["A machine of the cluster does not stand in the inventory"]
+    assert report["problems"][0]["subject"] == "node agent1, node agent2"
 
 
 def test_what_is_off_is_not_missing() -> None:
