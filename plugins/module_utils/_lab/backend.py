@@ -92,10 +92,10 @@ def plan(lab: Lab, observed: Observed) -> Changes:
         if found is None:
             difference.add(f"machine {name}", want="running", have="absent")
             start.append(name)
-        elif found.digest != machine.digest:
+        elif found.digest != (digest := lab.machine_digest(name)):
             difference.add(
                 f"machine {name}",
-                want=f"running, definition {machine.digest}",
+                want=f"running, definition {digest}",
                 have=f"{found.power}, definition {found.digest or 'unknown'}",
             )
             restart.append(name)

@@ -19,6 +19,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import K
 
 ROOT = Path("/sys/fs/cgroup")
 _QUOTA_PERIOD = 100_000
+# PF_EXITING of the kernel: the process is on its way out, but is still in its groups.
+_EXITING = 0x4
 
 
 class ControlGroups:
@@ -110,8 +112,7 @@ class ControlGroups:
     def init_of(self, lab: str, machine: str) -> int | None:
         """The machine's process 1, as the host numbers it."""
         for pid in self.processes(lab, machine):
-            numbers = _namespace_pids(pid)
-            if len(numbers) == 2 and numbers[1] == 1:
+            if _is_living_init(pid):
                 return pid
         return None
 
@@ -184,15 +185,17 @@ def _reap(pids: set[int]) -> None:
             os.waitpid(pid, os.WNOHANG)
 
 
-def _namespace_pids(pid: int) -> list[int]:
+def _is_living_init(pid: int) -> bool:
+    """Whether a process is the first of a process namespace right below ours, and not about to end."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        flags = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[6])
     except OSError:
-        return []
-    for line in status.splitlines():
-        if line.startswith("NSpid:"):
-            return [int(one) for one in line.split()[1:]]
-    return []
+        return False
+    status = {name: value.split() for name, _colon, value in (line.partition(":") for line in lines)}
+    numbers = status.get("NSpid", [])
+    killed = any(int(status[name][0], 16) & 1 << (signal.SIGKILL - 1) for name in ("SigPnd", "ShdPnd"))
+    return len(numbers) == 2 and numbers[1] == "1" and not killed and not flags & _EXITING
 
 
 def _remove_tree(tree: Path) -> bool:

@@ -102,7 +102,7 @@ class ContainerBackend:
             for name in (*changes.limit, *changes.restart, *changes.start):
                 self._apply_limits(lab, paths, name)
             self._start(paths, (*changes.restart, *changes.start))
-            self._wait_for_ssh(lab.machines, paths)
+            self._wait_for_ssh(lab, paths, changes)
         return changes
 
     def down(self, name: str, *, check: bool = False) -> bool:
@@ -253,7 +253,7 @@ class ContainerBackend:
         for disk in machine.disks:
             self._make_disk(home, disk)
         # What was plugged in before must not come back with the next start.
-        self._write_note(paths, machine.name, {**note, "base": base, "digest": machine.digest})
+        self._write_note(paths, machine.name, {**note, "base": base, "digest": lab.machine_digest(machine.name)})
         return (upper / _HOST_KEY).read_text().strip()
 
     def _fill(self, upper: Path, lab: Lab, machine: LabMachine, public: str) -> None:
@@ -381,24 +381,25 @@ class ContainerBackend:
             lines = []
         return "Its console: " + (" | ".join(line.strip() for line in lines if line.strip()) or "nothing.")
 
-    def _wait_for_ssh(self, machines: t.Mapping[str, LabMachine], paths: LabPaths) -> None:
+    def _wait_for_ssh(self, lab: Lab, paths: LabPaths, changes: Changes) -> None:
         """Every machine must greet, also one that ran before: another run may have been cut short."""
         deadline = time.monotonic() + self._ready_timeout
 
         def silent() -> list[str]:
-            return [
-                name
-                for name, machine in machines.items()
-                if not greeting(str(machine.address), timeout=2).startswith("SSH-")
-            ]
+            return [one.name for one in lab.machines.values() if not greeting(str(one.address), timeout=2)]
 
         missing = in_namespace(paths.namespace, silent)
         while missing:
             if time.monotonic() > deadline:
                 raise KlubsterError(
                     f"No SSH server answers on {', '.join(missing)}. {self._console(paths, missing[0])} "
-                    f"A machine that does not recover can be started anew: power it off, then run lab_up again."
+                    "A machine that does not recover can be started anew: power it off, then run lab_up again."
                 )
+            dead = [name for name in missing if self._groups.init_of(lab.name, name) is None]
+            for name in dead:
+                # It was about to end when it was looked at.
+                changes.difference.add(f"machine {name}", want="running", have="off")
+            self._start(paths, dead)
             select.select([], [], [], 0.1)
             missing = in_namespace(paths.namespace, silent)
 

@@ -76,16 +76,6 @@ class LabMachine:
     def address(self) -> Address:
         return next(iter(self.addresses.values()))[0]
 
-    @property
-    def digest(self) -> str:
-        """Changes when the machine must be started anew to become what the definition says."""
-        return _digest(
-            {
-                "addresses": {segment: [str(one) for one in own] for segment, own in self.addresses.items()},
-                "disks": [dataclasses.asdict(disk) for disk in self.disks],
-            }
-        )
-
 
 @dataclass(frozen=True)
 class Lab:
@@ -100,6 +90,24 @@ class Lab:
     def forwards(self, one: str, other: str) -> bool:
         """Whether the lab carries traffic between two segments."""
         return frozenset((one, other)) in self.forwarding
+
+    def machine_digest(self, name: str) -> str:
+        """Changes when the machine must be started anew to become what the definition says."""
+        machine = self.machines[name]
+        return _digest(
+            {
+                "addresses": {segment: [str(one) for one in own] for segment, own in machine.addresses.items()},
+                "segments": {
+                    segment: [
+                        [str(network) for network in self.segments[segment].networks],
+                        [str(gateway) for gateway in self.segments[segment].gateways],
+                        self.segments[segment].mtu,
+                    ]
+                    for segment in machine.addresses
+                },
+                "disks": [dataclasses.asdict(disk) for disk in machine.disks],
+            }
+        )
 
     def network_digest(self) -> str:
         """Changes when bridges, their addresses or the forwarding between them change."""

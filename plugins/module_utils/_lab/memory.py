@@ -30,7 +30,7 @@ class MemoryBackend:
         changes = plan(lab, self.observe(lab.name))
         if not check:
             machines = {
-                name: Found("running", machine.digest, machine.memory, machine.cpus)
+                name: Found("running", lab.machine_digest(name), machine.memory, machine.cpus)
                 for name, machine in lab.machines.items()
             }
             self.labs[lab.name] = Observed(lab.network_digest(), machines)

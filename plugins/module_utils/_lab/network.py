@@ -111,14 +111,14 @@ def in_namespace(namespace: Path, function: t.Callable[[], _Value]) -> _Value:
     return outcome[0]
 
 
-def greeting(address: str, *, timeout: float) -> str:
-    """The first line of what listens on the SSH port; "" when nothing does. For use inside the namespace."""
+def greeting(address: str, *, timeout: float) -> bool:
+    """Whether an SSH server greets there. For use inside the namespace."""
     try:
         with socket.create_connection((address, 22), timeout=timeout) as connection:
             connection.settimeout(timeout)
-            return connection.recv(64).decode(errors="replace").strip()
+            return connection.recv(64).startswith(b"SSH-")
     except OSError:
-        return ""
+        return False
 
 
 class LabNetwork:
