@@ -11,8 +11,8 @@ short_description: Write a cluster's report as an HTML page with a picture
 version_added: "0.1.0"
 description:
   - Writes a page on the controller that needs no network, script or font, in light and dark, for screen and paper.
-  - The page is left alone as long as only the time differs at which the state was seen. It therefore tells when this
-    state was first seen.
+  - The page is left alone as long as only the time differs, or warnings that come and go by themselves. It therefore
+    tells when this state was first seen.
 author:
   - KatesKit developers (@kateskit)
 extends_documentation_fragment:

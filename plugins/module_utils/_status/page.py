@@ -21,6 +21,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.table im
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.text import clean, count, day_and_time
 
 _GENERATED = re.compile(r'<time id="generated" datetime="([^"]*)">')
+_WARNINGS = re.compile(r"<!-- warnings -->.*<!-- /warnings -->", re.DOTALL)
 _TITLE = re.compile(r"<title>([^<]*)</title>")
 
 # Colours are chosen for a contrast of at least 4.5 to 1 for text on every ground it stands on.
@@ -133,7 +134,7 @@ class Cell(t.NamedTuple):
 
 
 def render(report: Report) -> str:
-    """The whole page; the only thing in it that changes by itself is the time at which the state was seen."""
+    """The whole page. Of a cluster that nobody touches, only the time of the report and the warnings change."""
     title = f"Cluster {report['name']} {'is well' if report['healthy'] else 'is not well'}"
     parts = [
         "<!DOCTYPE html>",
@@ -162,9 +163,13 @@ def render(report: Report) -> str:
 
 
 def same_state(page: str, report: Report) -> bool:
-    """Whether an existing page shows this report but for the time at which it was seen."""
+    """Whether an existing page shows this report but for the time at which it was seen and for passing warnings.
+
+    Warnings come and go by themselves, also in a cluster that nobody touches; those that matter are problems as well.
+    """
     found = _GENERATED.search(page)
-    return bool(found and page == render({**report, "generated": found.group(1)}))
+    again = render({**report, "generated": found.group(1)}) if found else ""
+    return bool(found) and _WARNINGS.sub("", page) == _WARNINGS.sub("", again)
 
 
 def summary(page: str) -> dict[str, str]:
@@ -227,7 +232,8 @@ def _tables(report: Report) -> list[str]:
     parts += _table("Storage classes", "What claims can ask for", *_classes(report))
     parts += _table("Storage claims", "Data that outlives a pod", *_claims(report))
     parts += _table("Pods in trouble", pods_line(report), *_pods(report))
-    return parts + _table("Warnings", "What the cluster reported in the last hour, the newest first", *_events(report))
+    told = "What the cluster reported in the hour before this state was first seen, the newest first"
+    return [*parts, "<!-- warnings -->", *_table("Warnings", told, *_events(report)), "<!-- /warnings -->"]
 
 
 def _machines(report: Report) -> tuple[list[str], list[list[Cell]]]:

@@ -120,6 +120,17 @@ def test_only_the_time_makes_no_new_state() -> None:
     assert not same_state("<p>something else</p>", first)
 
 
+def test_a_passing_warning_makes_no_new_state() -> None:
+    page = render(snapshots.report())
+    found = snapshots.snapshot()
+    found["events"] = []
+    calm = report_of(found, snapshots.expected())
+    assert page != render(calm)
+    assert same_state(page, calm)
+    snapshots.find(found, "Node", "agent1")["spec"]["unschedulable"] = True
+    assert not same_state(page, report_of(found, snapshots.expected()))
+
+
 def test_ages_do_not_stand_on_the_page() -> None:
     found = snapshots.snapshot()
     page = render(report_of(found, snapshots.expected()))
