@@ -34,6 +34,7 @@ class BackendContract:
     def life_of(self, machine: str) -> object:
         """Something that is different after the machine was started anew; None when the backend has no such thing."""
         del machine
+        return None
 
     def powers(self, backend: Backend, name: str = "contract") -> dict[str, str]:
         return {machine: found.power for machine, found in backend.observe(name).machines.items()}
