@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import socket
 import ssl
 import time
@@ -32,6 +33,7 @@ except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
 _PAGE = 500
+_MISSING_KEY = re.compile(r"Expected key ([a-z-]+) in")
 
 _CERTIFICATE = {
     9: "the certificate is not valid yet",
@@ -84,13 +86,15 @@ def connect(kubeconfig: str, context: str, timeout: float) -> tuple[str, Get]:
         load_kube_config(
             config_file=str(path), context=context or None, client_configuration=configuration, persist_config=False
         )
-    except ConfigException as exc:
-        raise Unanswered("kubeconfig", f"{path} is no usable kubeconfig: {exc}") from exc
     except OSError as exc:
         raise Unanswered("kubeconfig", f"{path} cannot be read: {exc.strerror}") from exc
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as exc:
-        # Their texts may quote the file, and with it a key.
-        raise Unanswered("kubeconfig", f"{path} is no kubeconfig") from exc
+    except (ConfigException, yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError) as exc:
+        # Their texts may quote the file, and with it a key; only a missing word is taken from them.
+        found = _MISSING_KEY.search(str(exc))
+        why = f": {found.group(1)} is missing" if found else ""
+        raise Unanswered("kubeconfig", f"{path} is no usable kubeconfig{why}") from None
+    if not str(configuration.host).startswith(("https://", "http://")):
+        raise Unanswered("kubeconfig", f"{path} is no usable kubeconfig: server is missing")
     pool = ApiClient(configuration).rest_client.pool_manager
     headers = {"Accept": "application/json", "User-Agent": "klubster-status"}
     for setting in configuration.auth_settings().values():

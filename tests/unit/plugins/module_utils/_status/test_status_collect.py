@@ -240,6 +240,32 @@ def test_files_that_are_no_kubeconfig(tmp_path: Path, text: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("part", ["clusters", "users", "contexts", "current-context"])
+@pytest.mark.parametrize("name", [None, "other"])
+def test_a_damaged_kubeconfig_tells_no_secret(tmp_path: Path, part: str, name: str | None) -> None:
+    path = Path(kubeconfig(tmp_path, "https://127.0.0.1:1"))
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data["clusters"][0]["cluster"] |= {"tls-server-name": None, "certificate-authority-data": "s3cret"}
+    if name is None:
+        del data[part]
+    elif part == "current-context":
+        data[part] = name
+    else:
+        data[part][0]["name"] = name
+    path.write_text(json.dumps(data), encoding="utf-8")
+    report = ask(str(path), timeout=1)
+    assert report["healthy"] is False
+    assert "s3cret" not in json.dumps(report)
+
+
+def test_a_missing_word_of_the_kubeconfig_is_named(tmp_path: Path) -> None:
+    path = Path(kubeconfig(tmp_path, "https://127.0.0.1:1"))
+    data = json.loads(path.read_text(encoding="utf-8"))
+    del data["clusters"][0]["cluster"]["server"]
+    path.write_text(json.dumps(data), encoding="utf-8")
+    assert ask(str(path))["api"]["why"] == f"{path} is no usable kubeconfig: server is missing"
+
+
 def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
     report = ask(str(tmp_path / "none"))
     assert report["api"]["cause"] == "kubeconfig"
