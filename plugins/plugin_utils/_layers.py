@@ -19,6 +19,8 @@ def layer_filter(
     """A filter from a pure function: the bundle's folder becomes its manifest, Ansible's values become Python's own."""
 
     def filtered(bundle_dir: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        if not bundle_dir:
+            raise AnsibleFilterError("No folder of a source bundle was given. Build one with playbooks/bundle.yml.")
         try:
             return build(Manifest.load(str(bundle_dir)), **plain(options))
         except KlubsterError as exc:

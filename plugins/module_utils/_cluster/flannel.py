@@ -36,6 +36,7 @@ _REMEDY = (
 
 # Runs in the bundle's small shell: its words are POSIX sh, its programs mv, cat and sleep. flanneld replaces its file
 # by renaming, and counts the first address of the subnet (network + 1) as the subnet.
+# A node that joins anew may get another subnet: forceAddress lets its bridge follow.
 _WRITER_SCRIPT = """\
 set -u
 network_of() {
@@ -66,6 +67,7 @@ render() {
       \\"type\\": \\"bridge\\",
       \\"bridge\\": \\"cni0\\",
       \\"isDefaultGateway\\": true,
+      \\"forceAddress\\": true,
       \\"hairpinMode\\": true,
       \\"ipMasq\\": false,
       \\"mtu\\": $mtu,

@@ -178,8 +178,8 @@ class Change:
         return {
             "before_header": header,
             "after_header": header,
-            "before": shown(self.before, "before", other=self.after),
-            "after": shown(self.after, "after", other=self.before),
+            "before": shown(self.before, "before", other=self.after) or "",
+            "after": shown(self.after, "after", other=self.before) or "",
         }
 
 
