@@ -78,6 +78,13 @@ class Workshop:
         packages = [component.package_path(program) for program in component.go_programs]
         run(["go", "-C", str(folder), "list", "-mod=mod", "-deps", *packages], env=env)
 
+    def close_modules(self) -> None:
+        """Forget every downloaded module."""
+        for name in ("modules", "fixing/modules"):
+            if (self.folder / name).exists():
+                subprocess.run(["chmod", "-R", "u+w", str(self.folder / name)], check=True)
+                shutil.rmtree(self.folder / name)
+
     def close(self) -> None:
         """The module cache is read-only; make it possible to remove it."""
         subprocess.run(["chmod", "-R", "u+w", str(self.folder)], check=True)

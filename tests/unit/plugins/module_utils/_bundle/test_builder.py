@@ -13,7 +13,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import errors
-from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import Component, Program, Tree
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import (
+    Component,
+    Program,
+    Tree,
+    default_cache,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result, run
 
 
@@ -32,8 +37,11 @@ greeting = goproxy.greeting
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("compiled")
+def compiled() -> Path:
+    """The build cache that bundles use: the standard library is in it already, or is compiled once."""
+    folder = default_cache().go_build
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture

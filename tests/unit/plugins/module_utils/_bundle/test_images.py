@@ -36,7 +36,16 @@ def test_a_layer_depends_on_names_and_contents_only(tmp_path: Path) -> None:
 def test_a_layer_belongs_to_root_and_has_its_folders(tmp_path: Path) -> None:
     with tarfile.open(layer(tmp_path / "a", ("usr/bin/program", "etc/passwd", "usr/sbin/link"))) as archive:
         entries = {entry.name: entry for entry in archive.getmembers()}
-    assert list(entries) == ["etc", "tmp", "usr", "usr/bin", "usr/sbin", "etc/passwd", "usr/bin/program", "usr/sbin/link"]
+    assert list(entries) == [
+        "etc",
+        "tmp",
+        "usr",
+        "usr/bin",
+        "usr/sbin",
+        "etc/passwd",
+        "usr/bin/program",
+        "usr/sbin/link",
+    ]
     assert {(entry.uid, entry.gid, entry.mtime) for entry in entries.values()} == {(0, 0, 1577836800)}
     assert entries["usr/bin/program"].mode == 0o755
     assert entries["etc/passwd"].mode == 0o644

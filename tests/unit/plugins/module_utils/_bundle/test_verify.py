@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import sys
 import typing as t
 from pathlib import Path
 
@@ -13,28 +13,15 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import v
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM
 
+sys.path.insert(0, str(Path(__file__).parent))
+from small_bundle import IMAGES, flip_a_bit, make
+
 PLAN: dict[str, t.Any] = {"engine": {"name": "kubeadm", "version": "1.34.2"}, "images": ["flannel"]}
-IMAGES = (*KUBEADM.server_images, *KUBEADM.node_images, "flannel")
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """A complete bundle of small files."""
-    folder = tmp_path / "bundle"
-    names = [*KUBEADM.programs, *(f"images/{name}.tar" for name in IMAGES), "licences/runc.txt"]
-    files = []
-    for name in names:
-        content = f"content of {name}".encode()
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        kind = {"bin": "binary", "images": "image", "licences": "licence"}[name.split("/", maxsplit=1)[0]]
-        entry = {"path": name, "kind": kind, "component": "x", "sha256": hashlib.sha256(content).hexdigest()}
-        files.append(entry | {"size": len(content), "reference": f"bundle.klubster.internal/{path.stem}:v1"})
-    data = {"schema": 1, "key": "k", "arch": "amd64", "go": "go1", "files": files}
-    data["components"] = {"kubernetes": {"version": "1.34.2"}}
-    (folder / "manifest.json").write_text(json.dumps(data), encoding="utf-8")
-    return folder
+    return make(tmp_path / "bundle")
 
 
 @pytest.fixture
@@ -70,9 +57,7 @@ def test_a_flipped_bit_is_found_though_size_and_time_are_as_before(
     read.clear()
     victim = bundle / "bin" / "kubelet"
     before = victim.stat()
-    content = bytearray(victim.read_bytes())
-    content[3] ^= 1
-    victim.write_bytes(content)
+    flip_a_bit(victim)
     os.utime(victim, ns=(before.st_atime_ns, before.st_mtime_ns))
     problems = verify.damaged(Manifest.load(bundle), stamps)
     assert read == ["kubelet"]
@@ -84,9 +69,7 @@ def test_a_flipped_bit_is_found_though_size_and_time_are_as_before(
 
 def test_a_flipped_bit_is_found_at_first_sight(bundle: Path, tmp_path: Path) -> None:
     victim = bundle / "images" / "etcd.tar"
-    content = bytearray(victim.read_bytes())
-    content[0] ^= 0x80
-    victim.write_bytes(content)
+    flip_a_bit(victim)
     assert [problem.value for problem in verify.damaged(Manifest.load(bundle), tmp_path / "s.json")] == [str(victim)]
 
 
