@@ -190,7 +190,7 @@ def cgroup(system: System) -> dict[str, t.Any]:
     controllers = []
     for line in system.text("proc/cgroups").splitlines():
         fields = line.split()
-        if len(fields) == 4 and fields[3] == "1" and system.exists(f"sys/fs/cgroup/{fields[0]}"):
+        if len(fields) == 4 and fields[3] == "1" and system.exists(f"sys/fs/cgroup/{fields[0]}/cgroup.procs"):
             controllers.append(fields[0])
     return {"version": 1, "controllers": sorted(controllers)}
 
