@@ -177,7 +177,7 @@ def perform(backend: Backend, lab: Lab, params: dict[str, t.Any], *, check: bool
     return {**result, "changed": bool(touched_now), "machines": list(touched_now), "diff": diff}
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         {
             "definition": {"type": "path", "required": True},
