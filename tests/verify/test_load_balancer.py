@@ -18,12 +18,15 @@ def test_the_address_is_from_a_pool(inventory: Inventory, web_address: str) -> N
 
 
 def test_the_page_answers_from_outside(web_address: str) -> None:
-    """Announcing has no event of its own to wait for; but once it answers, it answers always."""
-    until(lambda: fetch(f"http://{web_address}/hostname"), f"the page at {web_address}", 20)
-    names = [fetch(f"http://{web_address}/hostname") for _ in range(REQUESTS)]
-    assert len({name for name in names if name.startswith("web-")}) == 2, (
-        f"not both pods answered: {sorted(set(names))}"
-    )
+    """Announcing has no event of its own to wait for, nor has kube-proxy; but once both pods answer, they always do."""
+    names: set[str] = set()
+
+    def both() -> bool:
+        names.add(fetch(f"http://{web_address}/hostname"))
+        return len(names) == 2
+
+    until(both, f"both pods of the page at {web_address}", 20, interval=0.1)
+    assert {fetch(f"http://{web_address}/hostname") for _ in range(REQUESTS)} == names
 
 
 def test_the_page_answers_on_a_machine_that_is_no_node(inventory: Inventory, web_address: str) -> None:
