@@ -47,7 +47,7 @@ def test_two_images_of_the_same_parts_are_the_same_bits(tmp_path: Path, manifest
     content = catalogue.load()
     image = next(one for one in content.images if one.name == "etcd")
     regctl = builder(catalogue.default_cache().root).build(content.component("regclient")).directory / "tool/regctl"
-    sums = []
+    sums: list[bytes] = []
     for name in ("a", "b/c"):
         work = tmp_path / name
         work.mkdir(parents=True)

@@ -265,7 +265,7 @@ def test_an_unknown_set_is_refused(site: Site) -> None:
 
 def test_a_full_disk_is_refused_before_anything_starts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(bundle.shutil, "disk_usage", lambda _path: usage(100 << 20, 0, 100 << 20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(100 << 20, 0, 100 << 20))
     with pytest.raises(InvalidInput, match="has 100 MiB free, this build may need"):
         site.ensure()
     assert site.lines == []
