@@ -11,6 +11,7 @@ version_added: "0.1.0"
 description:
   - Reads Flannel's manifest from a source bundle, puts in the bundle's images, the network and the backend, and returns
     a set for M(kateskit.klubster.cluster_objects).
+  - The set waits for every node and for the cluster's DNS, neither of which is ready without a network.
   - A container beside flanneld writes each node's CNI configuration for the plugins bridge, host-local and portmap.
 author:
   - KatesKit developers (@kateskit)

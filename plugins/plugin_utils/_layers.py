@@ -13,20 +13,24 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import K
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
-def layer_filter(
-    build: t.Callable[..., dict[str, t.Any]],
-) -> t.Callable[..., dict[str, t.Any]]:
+def with_bundle(bundle_dir: t.Any, build: t.Callable[[Manifest], t.Any]) -> t.Any:
+    """What ``build`` makes of the bundle in this folder; our errors become a filter's."""
+    if not bundle_dir:
+        raise AnsibleFilterError("No folder of a source bundle was given. Build one with playbooks/bundle.yml.")
+    try:
+        return build(Manifest.load(str(bundle_dir)))
+    except KlubsterError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
+def layer_filter(build: t.Callable[..., dict[str, t.Any]]) -> t.Callable[..., dict[str, t.Any]]:
     """A filter from a pure function: the bundle's folder becomes its manifest, Ansible's values become Python's own."""
 
     def filtered(bundle_dir: t.Any, **options: t.Any) -> dict[str, t.Any]:
-        if not bundle_dir:
-            raise AnsibleFilterError("No folder of a source bundle was given. Build one with playbooks/bundle.yml.")
-        try:
-            return build(Manifest.load(str(bundle_dir)), **plain(options))
-        except KlubsterError as exc:
-            raise AnsibleFilterError(str(exc)) from exc
+        built: dict[str, t.Any] = with_bundle(bundle_dir, lambda bundle: build(bundle, **plain(options)))
+        return built
 
     return filtered
 
 
-__all__ = ("layer_filter",)
+__all__ = ("layer_filter", "with_bundle")

@@ -92,7 +92,7 @@ done
 def flannel_set(
     bundle: manifests.Bundle, *, backend: str = "vxlan", networks: t.Sequence[str], mtu: int | None = None
 ) -> Object:
-    """The set with Flannel; ready when every node is.
+    """The set with Flannel; ready when every node is, and the cluster's DNS, which could not start before.
 
     :param backend: ``vxlan`` or ``host-gw``.
     :param networks: the pods' networks, one per address family.
@@ -112,8 +112,16 @@ def flannel_set(
         "definitions": objects,
         "fixed": {"provider": "flannel", "backend": backend, "networks": ",".join(networks)},
         "fixed_remedy": _REMEDY,
-        "wait_for": [{"api_version": "v1", "kind": "Node"}],
+        "wait_for": [
+            {"api_version": "v1", "kind": "Node"},
+            {"api_version": "apps/v1", "kind": "Deployment", "namespace": "kube-system", "name": "coredns"},
+        ],
     }
+
+
+def no_cni_set() -> Object:
+    """The set of a cluster whose user brings the network: nothing, and a note that it is so."""
+    return {"name": SET, "definitions": [], "fixed": {"provider": "none"}, "fixed_remedy": _REMEDY}
 
 
 def network_settings(backend: str, networks: t.Sequence[str], mtu: int | None) -> Object:
@@ -176,4 +184,4 @@ def _field(name: str, path: str) -> Object:
     return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
 
 
-__all__ = ("CONFLIST", "IMAGES", "MANIFEST", "SET", "SUBNET_FILE", "flannel_set", "network_settings")
+__all__ = ("CONFLIST", "IMAGES", "MANIFEST", "SET", "SUBNET_FILE", "flannel_set", "network_settings", "no_cni_set")

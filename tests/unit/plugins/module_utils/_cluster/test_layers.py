@@ -14,7 +14,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import flannel, local_path, manifests, metallb
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import (
+    flannel,
+    layers,
+    local_path,
+    manifests,
+    metallb,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Object
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import parse_sets
 
@@ -384,3 +390,46 @@ def test_an_upstream_that_changed_is_told(bundle: FakeBundle, tmp_path: Path) ->
     (tmp_path / metallb.MANIFEST).write_text(yaml.safe_dump_all(METALLB[:1]))
     with pytest.raises(DefinitionError, match=r"Upstream's manifest has no DaemonSet speaker"):
         metallb.metallb_set(bundle, pools=[])
+
+
+PLAN: Object = {
+    "cni": {"provider": "flannel", "backend": "vxlan", "mtu": None},
+    "networks": {"pod": ["10.244.0.0/16"]},
+    "storage": {"local_path": {"enabled": True, "path": "/data", "class_name": "disk", "default_class": True}},
+    "load_balancer": {"provider": "metallb", "pools": [{"name": "a", "addresses": ["10.0.0.0/28"]}]},
+}
+TEST_TAGS: list[tuple[list[str], list[str], list[str]]] = [
+    (["all"], [], ["cni", "storage-local-path", "load-balancer"]),
+    ([], [], ["cni", "storage-local-path", "load-balancer"]),
+    (["storage"], [], ["storage-local-path"]),
+    (["load_balancer", "cni"], [], ["cni", "load-balancer"]),
+    (["all"], ["cni"], ["storage-local-path", "load-balancer"]),
+    (["machine", "storage"], ["storage"], []),
+]
+
+
+@pytest.mark.parametrize(("run", "skip", "expected"), TEST_TAGS)
+def test_the_layers_that_the_tags_name(
+    bundle: FakeBundle, run: list[str], skip: list[str], expected: list[str]
+) -> None:
+    assert [one["name"] for one in layers.layer_sets(bundle, PLAN, run, skip)] == expected
+
+
+def test_layers_are_what_their_own_builders_say(bundle: FakeBundle) -> None:
+    cni, storage, load_balancer = layers.layer_sets(bundle, PLAN, [], [])
+    assert cni == flannel.flannel_set(bundle, networks=["10.244.0.0/16"])
+    assert storage == local_path.local_path_set(bundle, path="/data", class_name="disk")
+    assert load_balancer == metallb.metallb_set(bundle, pools=PLAN["load_balancer"]["pools"])
+
+
+def test_layers_that_are_switched_off(bundle: FakeBundle) -> None:
+    plan = {
+        **PLAN,
+        "cni": {"provider": "none"},
+        "storage": {"local_path": {"enabled": False}},
+        "load_balancer": {"provider": "none", "pools": []},
+    }
+    cni, storage, load_balancer = layers.layer_sets(bundle, plan, [], [])
+    assert (cni["definitions"], cni["fixed"]) == ([], {"provider": "none"})
+    assert storage == {"name": "storage-local-path", "state": "absent"}
+    assert load_balancer == {"name": "load-balancer", "state": "absent"}

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: layer_sets
+short_description: The cluster objects of all layers of a planned cluster
+version_added: "0.1.0"
+description:
+  - Turns the plan of M(kateskit.klubster.cluster_plan) into the sets of the layers C(cni), C(storage) and
+    C(load_balancer), for one call of M(kateskit.klubster.cluster_objects) that applies them together.
+  - With the tags of the run, only the layers that were asked for.
+author:
+  - KatesKit developers (@kateskit)
+positional: _input
+options:
+  _input:
+    description: The plan.
+    type: dict
+    required: true
+  run:
+    description: Tags of the run, as a rule C(ansible_run_tags). Without a layer's name among them, all layers.
+    type: list
+    elements: str
+    default: []
+  skip:
+    description: Tags that the run leaves out, as a rule C(ansible_skip_tags).
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: kateskit.klubster.cluster_objects
+  - module: kateskit.klubster.cluster_plan
+"""
+
+EXAMPLES = r"""
+---
+- name: Give the cluster its network, its volumes and its addresses
+  kateskit.klubster.cluster_objects:
+    kubeconfig: "{{ klubster_plan.api.kubeconfig }}"
+    sets: "{{ klubster_plan | kateskit.klubster.layer_sets(run=ansible_run_tags, skip=ansible_skip_tags) }}"
+  tags: [cni, storage, load_balancer]
+"""
+
+RETURN = r"""
+_value:
+  description: The sets, for O(kateskit.klubster.cluster_objects#module:sets).
+  type: list
+  elements: dict
+  sample:
+    - {name: cni, definitions: []}
+"""
+
+import typing as t
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import layers
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._layers import with_bundle
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
+
+
+def layer_sets(plan: t.Any, run: t.Any = (), skip: t.Any = ()) -> list[dict[str, t.Any]]:
+    """All sets of the plan, or those that the tags name."""
+    data, wanted, unwanted = plain(plan), plain(run), plain(skip)
+    built: list[dict[str, t.Any]] = with_bundle(
+        data["engine"]["bundle_dir"], lambda bundle: layers.layer_sets(bundle, data, wanted, unwanted)
+    )
+    return built
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"layer_sets": layer_sets}

@@ -1,0 +1,62 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""All layers above the engine as sets, so that one call can apply them together and wait for them together."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import flannel, local_path, metallb
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.manifests import Bundle
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Object
+
+Plan = t.Mapping[str, t.Any]
+
+
+def cni_sets(bundle: Bundle, plan: Plan) -> list[Object]:
+    cni = plan["cni"]
+    if cni["provider"] == "none":
+        return [flannel.no_cni_set()]
+    networks = plan["networks"]["pod"]
+    return [flannel.flannel_set(bundle, backend=cni["backend"], networks=networks, mtu=cni.get("mtu"))]
+
+
+def storage_sets(bundle: Bundle, plan: Plan) -> list[Object]:
+    options = plan["storage"]["local_path"]
+    if not options["enabled"]:
+        return [{"name": local_path.SET, "state": "absent"}]
+    return [
+        local_path.local_path_set(
+            bundle,
+            path=options["path"],
+            class_name=options["class_name"],
+            default_class=options["default_class"],
+        )
+    ]
+
+
+def load_balancer_sets(bundle: Bundle, plan: Plan) -> list[Object]:
+    load_balancer = plan["load_balancer"]
+    if load_balancer["provider"] == "none":
+        return [{"name": metallb.SET, "state": "absent"}]
+    return [metallb.metallb_set(bundle, pools=load_balancer["pools"])]
+
+
+#: tag of the layer and its sets, in the order of applying
+LAYERS: dict[str, t.Callable[[Bundle, Plan], list[Object]]] = {
+    "cni": cni_sets,
+    "storage": storage_sets,
+    "load_balancer": load_balancer_sets,
+}
+
+
+def layer_sets(bundle: Bundle, plan: Plan, run: t.Collection[str], skip: t.Collection[str]) -> list[Object]:
+    """The sets of the layers that a run with these tags is about; a run without tags is about all."""
+    everything = not any(tag in LAYERS for tag in run)
+    chosen = [name for name in LAYERS if (everything or name in run) and name not in skip]
+    return [one for name in chosen for one in LAYERS[name](bundle, plan)]
+
+
+__all__ = ("LAYERS", "cni_sets", "layer_sets", "load_balancer_sets", "storage_sets")
