@@ -18,7 +18,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.containe
 _API = "kubeadm.k8s.io/v1beta4"
 _CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 #: how long a token invites; a join takes seconds
-TOKEN_TTL = "15m0s"
+INVITATION_TTL = "15m0s"
 # kubelet may give itself labels of these kinds only; others are set through the API.
 _FOREIGN = ("kubernetes.io", "k8s.io")
 
@@ -104,7 +104,7 @@ def init(cluster: ClusterSettings, node: NodeSettings) -> list[dict[str, t.Any]]
         {
             "apiVersion": _API,
             "kind": "InitConfiguration",
-            "bootstrapTokens": [{"ttl": TOKEN_TTL}],
+            "bootstrapTokens": [{"ttl": INVITATION_TTL}],
             "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": cluster.api_port},
             "nodeRegistration": _registration(cluster, node),
         },
@@ -229,7 +229,7 @@ def _is_reserved(key: str) -> bool:
 
 
 __all__ = (
-    "TOKEN_TTL",
+    "INVITATION_TTL",
     "ClusterSettings",
     "Invitation",
     "NodeSettings",

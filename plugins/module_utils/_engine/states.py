@@ -23,8 +23,10 @@ class NodeState:
     ca_hash: str = ""
     #: what kube-proxy's configuration was made from; only live servers know
     kube_proxy: str = ""
-    #: labels, taints or the Node object differ from what is wanted
+    #: labels or taints of the Node object differ from what is wanted
     node_differs: bool = False
+    #: name of the Node object
+    node_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Decision:
 
     :param begin: the machine that starts the cluster, or nothing.
     :param contact: a live server; empty until the cluster has begun.
+    :param forget: names of Node objects whose machines were cut short while they joined.
+    :param relabel: machines whose Node objects need other labels or taints.
+    :param kube_proxy: what the cluster's kube-proxy configuration was made from.
     :param unseen: servers that this run did not look at, so that one of them may be the contact.
     :param problem: why nothing may happen.
     """
@@ -41,11 +46,16 @@ class Decision:
     contact: str = ""
     join_servers: tuple[str, ...] = ()
     join_agents: tuple[str, ...] = ()
-    half: tuple[str, ...] = ()
+    forget: tuple[str, ...] = ()
     relabel: tuple[str, ...] = ()
     kube_proxy: str = ""
     unseen: tuple[str, ...] = ()
     problem: str = ""
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is anything to do, or to refuse."""
+        return bool(self.begin or self.join_servers or self.join_agents or self.relabel or self.problem)
 
     def as_dict(self) -> dict[str, t.Any]:
         """Plain data for Ansible."""
@@ -64,7 +74,7 @@ def decide(servers: t.Sequence[str], states: t.Mapping[str, NodeState]) -> Decis
     unseen = tuple(name for name in servers if name not in states)
     complete = [name for name in servers if name in states and states[name].phase == "complete"]
     live = [name for name in complete if states[name].api_ready]
-    half = tuple(name for name, state in states.items() if state.phase == "half")
+    half = tuple(state.node_name for state in states.values() if state.phase == "half" and state.node_name)
     joiners = [name for name, state in states.items() if state.phase != "complete"]
     if live:
         contact = live[0]
@@ -75,11 +85,14 @@ def decide(servers: t.Sequence[str], states: t.Mapping[str, NodeState]) -> Decis
             contact=contact,
             join_servers=tuple(name for name in servers if name in joiners),
             join_agents=tuple(name for name in joiners if name not in servers),
-            half=half,
+            forget=half,
             relabel=tuple(name for name, state in states.items() if state.node_differs),
             kube_proxy=states[contact].kube_proxy,
             unseen=unseen,
         )
+    if not joiners and not complete:
+        # Only agents were looked at, and all of them are nodes: nothing to do, nobody to ask.
+        return Decision(unseen=unseen)
     if complete:
         return Decision(unseen=unseen, problem=_no_answer(complete))
     if unseen:
@@ -95,7 +108,7 @@ def decide(servers: t.Sequence[str], states: t.Mapping[str, NodeState]) -> Decis
         contact=first,
         join_servers=tuple(name for name in servers[1:] if name in joiners),
         join_agents=tuple(name for name in joiners if name not in servers),
-        half=half,
+        forget=half,
     )
 
 

@@ -45,6 +45,17 @@ def present(run: Runner, ctr: str) -> set[str] | None:
     return set(listed.stdout.split())
 
 
+def listed(run: Runner, ctr: str) -> set[str]:
+    """References that containerd has.
+
+    :raises ImageError: containerd does not answer.
+    """
+    have = present(run, ctr)
+    if have is None:
+        raise ImageError("containerd does not answer. See journalctl -u containerd, then run again.")
+    return have
+
+
 def compare(wanted: t.Sequence[WantedImage], have: t.Collection[str], record: Record) -> list[WantedImage]:
     """Images that are missing, or that came from another archive than the bundle's."""
     return [item for item in wanted if item.reference not in have or record.images.get(item.reference) != item.sha256]
@@ -99,4 +110,4 @@ def _import(item: WantedImage, archive: Path, run: Runner, ctr: str) -> None:
         raise ImageError(f"containerd refused {item.source} ({item.reference}): {exc}") from exc
 
 
-__all__ = ("ImageError", "WantedImage", "check_space", "compare", "load", "present")
+__all__ = ("ImageError", "WantedImage", "check_space", "compare", "listed", "load", "present")

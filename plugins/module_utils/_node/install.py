@@ -53,6 +53,25 @@ class Comparison:
         return not self.missing and not self.wrong_mode and not self.surplus
 
 
+def parse(files: t.Sequence[t.Mapping[str, t.Any]]) -> list[WantedInstall]:
+    """The entries of a module's list, completed on the controller.
+
+    :raises InstallError: an entry has no sha256 or size, or no octal mode.
+    """
+    wanted = []
+    for entry in files:
+        if not entry.get("sha256") or entry.get("size") is None:
+            raise InstallError(
+                f"{entry['source']}: sha256 and size are missing. Give bundle_dir; its manifest has them."
+            )
+        try:
+            mode = int(str(entry["mode"]), 8)
+        except ValueError as exc:
+            raise InstallError(f"{entry['source']}: mode {entry['mode']!r} is not octal digits in quotes.") from exc
+        wanted.append(WantedInstall(entry["source"], entry["path"], entry["sha256"], int(entry["size"]), mode))
+    return wanted
+
+
 def compare(wanted: t.Sequence[WantedInstall], name: str, record: Record) -> Comparison:
     """Compare a set with the machine. A file whose stamp is the recorded one is not read."""
     missing, wrong_mode, seen = [], [], []
@@ -75,8 +94,8 @@ def compare(wanted: t.Sequence[WantedInstall], name: str, record: Record) -> Com
     return Comparison(tuple(missing), tuple(wrong_mode), surplus, tuple(seen))
 
 
-def write_down(comparison: Comparison, name: str, record: Record) -> None:
-    """Note files that stand already and are right, so that the next run need not read them."""
+def settle(comparison: Comparison, name: str, record: Record) -> None:
+    """All that needs nothing sent: note files that are right, set modes, remove files that left the set."""
     for item, stamp in comparison.seen:
         known = record.entries.get(item.path)
         record.entries[item.path] = (
@@ -84,6 +103,12 @@ def write_down(comparison: Comparison, name: str, record: Record) -> None:
             if known
             else Entry(name, item.sha256, stamp=stamp, foreign=True)
         )
+    for item in comparison.wrong_mode:
+        path = Path(item.path)
+        path.chmod(item.mode)
+        record.entries[item.path] = replace(record.entries[item.path], stamp=Stamp.of(path))
+    for gone in comparison.surplus:
+        record.put_back(Path(gone))
     record.save()
 
 
@@ -170,14 +195,6 @@ def place(staged: t.Mapping[str, Path], missing: t.Sequence[WantedInstall], name
         record.save()
 
 
-def set_modes(items: t.Sequence[WantedInstall], record: Record) -> None:
-    for item in items:
-        path = Path(item.path)
-        path.chmod(item.mode)
-        record.entries[item.path] = replace(record.entries[item.path], stamp=Stamp.of(path))
-    record.save()
-
-
 def _move(arrived: Path, place: Path, mode: int) -> None:
     """Rename into place; across file systems, copy beside the place first.
 
@@ -216,11 +233,11 @@ __all__ = (
     "WantedInstall",
     "check_space",
     "compare",
+    "parse",
     "place",
     "prepare_staging",
     "remove_staging",
     "require_space",
-    "set_modes",
+    "settle",
     "verify",
-    "write_down",
 )

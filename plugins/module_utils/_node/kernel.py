@@ -31,6 +31,13 @@ WATCHED = (
 _PI_COMMAND_LINES = ("boot/firmware/cmdline.txt", "boot/cmdline.txt")
 
 
+# What a feature that is built in shows of itself when it has no folder under /sys/module.
+_SIGNS = {
+    "br_netfilter": "proc/sys/net/bridge/bridge-nf-call-iptables",
+    "nf_conntrack": "proc/sys/net/netfilter/nf_conntrack_max",
+}
+
+
 class KernelError(KlubsterError):
     """The kernel lacks something or refuses a setting."""
 
@@ -44,7 +51,8 @@ class Kernel:
     def has_module(self, name: str) -> bool:
         """Whether a module is loaded or built in."""
         plain = name.replace("-", "_")
-        if (self.root / "sys/module" / plain).exists():
+        sign = _SIGNS.get(plain)
+        if (self.root / "sys/module" / plain).exists() or (sign is not None and (self.root / sign).exists()):
             return True
         try:
             loaded = (self.root / "proc/modules").read_text(encoding="ascii")

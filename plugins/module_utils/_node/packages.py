@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import typing as t
+from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
@@ -15,6 +16,32 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import K
 
 class PackagesError(KlubsterError):
     """The machine's package database is of no kind we know."""
+
+
+def system_names(path: Path = Path("/etc/os-release")) -> list[str]:
+    """What this system is, the most specific first: its ID, then what it says it is like."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    values = {key: value.strip("\"'") for key, _, value in (line.partition("=") for line in lines)}
+    return [*values.get("ID", "").split(), *values.get("ID_LIKE", "").split()]
+
+
+def of_system(table: t.Mapping[str, t.Sequence[str]], names: t.Sequence[str]) -> list[str]:
+    """The row of ``table`` for this system.
+
+    :raises PackagesError: there is none.
+    """
+    for name in names:
+        if name in table:
+            return list(table[name])
+    if not table:
+        return []
+    raise PackagesError(
+        f"This system calls itself {' '.join(names) or 'nothing'}, and packages are known for {', '.join(sorted(table))} "
+        "only. Install what the cluster needs yourself and set machine_system_packages to {} for this machine."
+    )
 
 
 def missing(names: t.Sequence[str], run: Runner, which: t.Callable[[str], str | None] = shutil.which) -> list[str]:
@@ -37,4 +64,4 @@ def missing(names: t.Sequence[str], run: Runner, which: t.Callable[[str], str | 
     )
 
 
-__all__ = ("PackagesError", "missing")
+__all__ = ("PackagesError", "missing", "of_system", "system_names")

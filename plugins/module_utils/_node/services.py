@@ -33,12 +33,12 @@ class Service:
     """A service that shall run.
 
     :param reads: files and folders; when one of them differs from the last start, the service restarts.
-    :param needs: files without which it is enabled, but not started.
+    :param start: False enables it only; something else starts it the first time.
     """
 
     name: str
     reads: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
+    start: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,10 @@ def plan(services: t.Sequence[Service], record: Record, run: Runner) -> list[Ste
     for service in services:
         state = now.get(service.name, {})
         digest = digest_of(service.reads, record)
-        ready = all(Path(path).exists() for path in service.needs)
         action: t.Literal["", "start", "restart"] = ""
-        if ready and state.get("ActiveState") not in {"active", "reloading", "activating"}:
+        if service.start and state.get("ActiveState") not in {"active", "reloading", "activating"}:
             action = "start"
-        elif ready and record.services.get(service.name) != digest:
+        elif service.start and record.services.get(service.name) != digest:
             action = "restart"
         steps.append(Step(service, state.get("UnitFileState") != "enabled", action, digest))
     return steps
@@ -89,7 +88,9 @@ def apply(steps: t.Sequence[Step], record: Record, run: Runner, explain: Explain
 
     :raises ServiceFailed: with the end of the service's journal and, first, the likely cause.
     """
-    names = [step.service.name for step in steps]
+    names = [step.service.name for step in steps if not step.empty]
+    if not names:
+        return
     if any(state.get("NeedDaemonReload") == "yes" for state in states(names, run).values()) or any(
         step.enable for step in steps
     ):

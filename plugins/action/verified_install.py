@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._sending import SendingAction
+
+
+class ActionModule(SendingAction):
+    """Sends files of the bundle; documented with the module of the same name."""
+
+    module = "kateskit.klubster.verified_install"
+
+    def complete(self, arguments: dict[str, t.Any], manifest: Manifest) -> dict[str, t.Any]:
+        files = []
+        for entry in arguments.get("files", []):
+            file = manifest.file(str(entry["source"]))
+            files.append({**entry, "sha256": file.sha256, "size": file.size})
+        return arguments | {"files": files}
+
+    def to_send(self, compared: dict[str, t.Any]) -> list[str]:
+        return list(compared["missing"])
+
+
+__all__ = ("ActionModule",)

@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: engine_decision
+short_description: What machines have to do so that they are a cluster
+version_added: "0.1.0"
+author:
+  - KatesKit developers (@kateskit)
+description:
+  - From the states of machines to who begins the cluster, who joins it, and which live server is asked.
+positional: _input
+options:
+  _input:
+    description: What M(kateskit.klubster.kubeadm_node) returned, by machine. Machines that were not looked at are missing.
+    type: dict
+    required: true
+  servers:
+    description: Inventory names of all servers, in the order in which they join.
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+---
+- name: Show what would be done
+  ansible.builtin.debug:
+    msg: "{{ {'server1': node} | kateskit.klubster.engine_decision(servers=['server1']) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The decision.
+  type: dict
+  sample: {begin: server1, contact: server1, join_servers: [], join_agents: [agent1], needed: true, problem: ""}
+"""
+
+import typing as t
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, decide
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
+
+
+def engine_decision(results: t.Any, servers: t.Any) -> dict[str, t.Any]:
+    """The decision as plain data."""
+    found = plain(results)
+    states = {name: NodeState(**result["node"]) for name, result in found.items() if (result or {}).get("node")}
+    decision = decide(plain(servers), states)
+    wanted = next((result["kube_proxy_wanted"] for result in found.values() if (result or {}).get("node")), "")
+    proxy_differs = bool(decision.kube_proxy) and decision.kube_proxy != wanted
+    return decision.as_dict() | {"proxy_differs": proxy_differs, "needed": decision.needed or proxy_differs}
+
+
+class FilterModule:
+    """The filter."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"engine_decision": engine_decision}
+
+
+__all__ = ("FilterModule", "engine_decision")

@@ -1,0 +1,379 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Drives kubeadm on one machine: what the machine is, beginning, joining, inviting, leaving.
+
+A marker file says which kubeadm command was started and whether it came to its end. So a machine on which a run was
+cut short is told from one that belongs to the cluster, and only the former is ever cleaned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import shutil
+import time
+import typing as t
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result, Runner
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeadm_config as config
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import nodes
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, HttpsApi
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.certificates import public_key_hash
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import Layout
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, Phase
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import journal
+
+_PROXY = "/api/v1/namespaces/kube-system/configmaps/kube-proxy"
+_PROXY_SET = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
+_DIGEST = "klubster.kateskit.dev/config-digest"
+_PAUSE = 0.2
+
+
+class EngineError(KlubsterError):
+    """The engine did not do what it should; the message begins with the likely cause."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What was begun on this machine."""
+
+    cluster: str
+    action: t.Literal["init", "join"]
+    complete: bool
+
+
+@dataclass
+class Kubeadm:
+    """One machine under kubeadm."""
+
+    layout: Layout
+    cluster: config.ClusterSettings
+    node: config.NodeSettings
+    run: Runner
+    state_directory: Path
+    #: tests give another root
+    root: Path = Path("/")
+    timeout: float = 300.0
+    api_of: t.Callable[[Kubeadm, bool], Api] | None = None
+
+    # --- what the machine is
+
+    def phase(self) -> Phase:
+        """How far this machine is.
+
+        :raises EngineError: it belongs to another cluster, or to nothing we know; it is left alone.
+        """
+        marker = self.marker()
+        joined = self._at(self.layout.node_kubeconfig).exists()
+        if marker is None:
+            if joined:
+                raise EngineError(
+                    f"This machine is a node of a cluster already ({self.layout.node_kubeconfig} exists), and this "
+                    "collection did not make it. It was left alone. If it may go, run kubeadm reset on it, then run again."
+                )
+            return "none"
+        if marker.cluster != self.cluster.name:
+            raise EngineError(
+                f"This machine belongs to the cluster {marker.cluster!r}, not to {self.cluster.name!r}. It was left alone. "
+                f"Reset it first: playbooks/reset.yml with klubster_name={marker.cluster} and --limit."
+            )
+        if not marker.complete:
+            return "half"
+        if joined:
+            return "complete"
+        if self._at("/var/lib/etcd/member").exists():
+            raise EngineError(
+                f"This machine was a server of {self.cluster.name!r}; {self.layout.node_kubeconfig} is gone, but etcd's data "
+                "is not. It was left alone. Bring the file back, or reset the machine: playbooks/reset.yml with --limit."
+            )
+        # Somebody ran kubeadm reset: nothing of the node is left but our marker.
+        return "none"
+
+    def state(self) -> NodeState:
+        """What this machine says of itself, for the cluster's decision."""
+        phase = self.phase()
+        if phase != "complete":
+            return NodeState(phase, node_name=self.node.name)
+        ca_hash = public_key_hash(self._ca.read_text(encoding="ascii"))
+        api_ready, proxy = False, ""
+        if self.is_server:
+            admin = self.api(administrator=True)
+            api_ready = admin.ready()
+            if api_ready:
+                proxy = self._proxy_digest(admin)
+        return NodeState(
+            phase,
+            api_ready=api_ready,
+            ca_hash=ca_hash,
+            kube_proxy=proxy,
+            node_differs=self._differs(),
+            node_name=self.node.name,
+        )
+
+    def is_forgotten(self) -> bool:
+        """Whether somebody deleted the Node object; kubelet registers again only when it starts."""
+        try:
+            self.api(administrator=False).get(f"/api/v1/nodes/{self.node.name}")
+        except ApiError as exc:
+            return exc.status == 404
+        return False
+
+    @property
+    def is_server(self) -> bool:
+        return self.node.role == "server"
+
+    def marker(self) -> Marker | None:
+        try:
+            data = json.loads(self._marker_path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return Marker(data["cluster"], data["action"], data["complete"])
+
+    def api(self, *, administrator: bool) -> Api:
+        """The API: of this server with all rights, or at the cluster's endpoint with the node's own."""
+        if self.api_of is not None:
+            return self.api_of(self, administrator)
+        pki = self._at(self.layout.pki)
+        if administrator:
+            return HttpsApi(
+                self.node.address,
+                self.cluster.api_port,
+                self._ca,
+                pki / "apiserver-kubelet-client.crt",
+                pki / "apiserver-kubelet-client.key",
+            )
+        return HttpsApi(
+            self.cluster.api_name,
+            self.cluster.api_port,
+            self._ca,
+            self._at("/var/lib/kubelet/pki/kubelet-client-current.pem"),
+        )
+
+    # --- verbs
+
+    def begin(self) -> None:
+        """Start the cluster on its first server."""
+        self._started("init")
+        with self._secret_file("init", config.init(self.cluster, self.node)) as path:
+            self._kubeadm(["init", "--config", str(path), "--skip-token-print", "--skip-certificate-key-print"])
+        self.wait_ready()
+        api = self.api(administrator=True)
+        api.patch(_PROXY, {"metadata": {"annotations": {_DIGEST: self.proxy_wanted()}}})
+        self._reconcile(api, self.node)
+        self._completed("init")
+
+    def join(self, invitation: config.Invitation) -> None:
+        """Join the cluster of a live server."""
+        self._started("join")
+        with self._secret_file("join", config.join(self.cluster, self.node, invitation)) as path:
+            self._kubeadm(["join", "--config", str(path)])
+        if self.is_server:
+            self.wait_ready()
+        self.wait_node()
+        self._completed("join")
+
+    def invite(self, *, servers: bool, forget: t.Sequence[str] = ()) -> config.Invitation:
+        """On a live server: a token that is good for minutes.
+
+        :param servers: also upload the control plane's certificates, under a new key.
+        :param forget: Node objects of machines on which a join was cut short; kubeadm refuses a name that is taken.
+        """
+        admin = self.api(administrator=True)
+        for name in forget:
+            admin.delete(f"/api/v1/nodes/{name}")
+        said = self._kubeadm(
+            ["token", "create", "--ttl", config.INVITATION_TTL, "--kubeconfig", str(self._at(self.layout.kubeconfig))]
+        )
+        key = ""
+        if servers:
+            key = secrets.token_hex(32)
+            documents = config.certificates(self.cluster, self.node, key)
+            with self._secret_file("certificates", documents) as path:
+                self._kubeadm(["init", "phase", "upload-certs", "--upload-certs", "--config", str(path)])
+        return config.Invitation(
+            endpoint=self.cluster.endpoint,
+            token=said.stdout.strip().splitlines()[-1],
+            ca_hash=public_key_hash(self._ca.read_text(encoding="ascii")),
+            certificate_key=key,
+        )
+
+    def clean(self) -> None:
+        """Undo a command that was cut short. Never called on a machine that completed one."""
+        marker = self.marker()
+        if marker is None or marker.complete:
+            raise EngineError("This machine has no half-finished state to clean.")
+        self.reset()
+        self._marker_path.unlink()
+
+    def reset(self) -> None:
+        """Let kubeadm take the node off this machine."""
+        self._kubeadm(
+            ["reset", "--force", "--cri-socket", f"unix://{self.layout.runtime_socket}"], explain=False, check=False
+        )
+        for name in ("/etc/kubernetes", "/var/lib/etcd"):
+            _empty(self._at(name))
+
+    def configure_proxy(self) -> None:
+        """Bring a changed kube-proxy configuration to the cluster and let its pods take it up."""
+        with self._secret_file("proxy", config.proxy_documents(self.cluster, self.node)) as path:
+            self._kubeadm(["init", "phase", "addon", "kube-proxy", "--config", str(path)])
+        wanted = self.proxy_wanted()
+        api = self.api(administrator=True)
+        # Pods read the configuration when they start: a changed template lets the DaemonSet roll them.
+        api.patch(_PROXY_SET, {"spec": {"template": {"metadata": {"annotations": {_DIGEST: wanted}}}}})
+        api.patch(_PROXY, {"metadata": {"annotations": {_DIGEST: wanted}}})
+
+    def reconcile(self, node: config.NodeSettings) -> bool:
+        """On a live server: give a Node object its labels and taints; whether that changed it."""
+        return self._reconcile(self.api(administrator=True), node)
+
+    def proxy_wanted(self) -> str:
+        """Digest of what kube-proxy's configuration is made from."""
+        return nodes.digest(config.kube_proxy(self.cluster))
+
+    # --- waiting
+
+    def wait_ready(self) -> None:
+        """Wait until this server's API serves.
+
+        :raises EngineError: the deadline passed; with the likely cause first.
+        """
+        api = self.api(administrator=True)
+        deadline = time.monotonic() + self.timeout
+        while not api.ready():
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    self.explained(f"The API of this server did not get ready within {self.timeout:g} s.")
+                )
+            time.sleep(_PAUSE)
+
+    def wait_node(self) -> None:
+        """Wait until kubelet has registered this node.
+
+        :raises EngineError: the deadline passed; with the likely cause first.
+        """
+        deadline = time.monotonic() + self.timeout
+        last = ""
+        while True:
+            try:
+                self.api(administrator=False).get(f"/api/v1/nodes/{self.node.name}")
+            except ApiError as exc:
+                last = str(exc)
+            else:
+                return
+            if time.monotonic() > deadline:
+                raise EngineError(self.explained(f"Node {self.node.name} did not register: {last}"))
+            time.sleep(_PAUSE)
+
+    def explained(self, what: str, said: str = "") -> str:
+        """A message that begins with the likely cause and ends with the journal."""
+        text = journal(self.layout.node_unit, self.run) + journal(self.layout.runtime_unit, self.run)
+        cause = likely_cause(said) or likely_cause(text, self._conditions())
+        parts = [cause, what, said.strip()[-1500:]]
+        tail = "\n".join(text.splitlines()[-12:])
+        if tail:
+            parts.append(f"The journal ends:\n{tail}")
+        return "\n".join(part for part in parts if part)
+
+    # --- inside
+
+    @property
+    def _ca(self) -> Path:
+        return self._at(self.layout.pki) / "ca.crt"
+
+    @property
+    def _marker_path(self) -> Path:
+        return self.state_directory / "kubeadm.json"
+
+    def _at(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+    def _started(self, action: t.Literal["init", "join"]) -> None:
+        self._mark(Marker(self.cluster.name, action, complete=False))
+
+    def _completed(self, action: t.Literal["init", "join"]) -> None:
+        self._mark(Marker(self.cluster.name, action, complete=True))
+
+    def _mark(self, marker: Marker) -> None:
+        write_atomically(self._marker_path, (json.dumps(asdict(marker)) + "\n").encode(), mode=0o600)
+
+    @contextlib.contextmanager
+    def _secret_file(self, name: str, documents: t.Sequence[t.Mapping[str, t.Any]]) -> t.Iterator[Path]:
+        """kubeadm's configuration in memory-backed storage, readable by root only, gone afterwards."""
+        folder = self._at("/run/klubster")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / f"{name}.yaml"
+        write_atomically(path, config.text(documents).encode(), mode=0o600)
+        try:
+            yield path
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def _kubeadm(self, arguments: t.Sequence[str], *, explain: bool = True, check: bool = True) -> Result:
+        # kubeadm looks for the newest version on the internet unless it is told not to.
+        environment = {"NO_PROXY": "*", "no_proxy": "*"}
+        try:
+            return self.run(
+                [self._program("kubeadm"), *arguments], check=check, env=environment, timeout=self.timeout + 60
+            )
+        except CommandFailed as exc:
+            if not explain:
+                raise
+            what = f"kubeadm {arguments[0]} failed (exit status {exc.rc})."
+            raise EngineError(self.explained(what, exc.stderr or exc.stdout)) from exc
+
+    def _program(self, name: str) -> str:
+        return self.layout.programs[f"bin/{name}"]
+
+    def _proxy_digest(self, api: Api) -> str:
+        try:
+            found = api.get(_PROXY)
+        except ApiError:
+            return ""
+        return str(((found.get("metadata") or {}).get("annotations") or {}).get(_DIGEST, ""))
+
+    def _differs(self) -> bool:
+        try:
+            node = self.api(administrator=False).get(f"/api/v1/nodes/{self.node.name}")
+        except ApiError:
+            return False
+        return bool(nodes.patch_for(node, self.node, config.taints_of(self.cluster, self.node)))
+
+    def _reconcile(self, api: Api, node: config.NodeSettings) -> bool:
+        path = f"/api/v1/nodes/{node.name}"
+        patch = nodes.patch_for(api.get(path), node, config.taints_of(self.cluster, node))
+        if patch:
+            api.patch(path, patch)
+        return bool(patch)
+
+    def _conditions(self) -> list[dict[str, t.Any]]:
+        try:
+            node = self.api(administrator=False).get(f"/api/v1/nodes/{self.node.name}")
+        except (ApiError, OSError):
+            return []
+        return list((node.get("status") or {}).get("conditions") or [])
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is in a folder; the folder may be a mount point and stays."""
+    if not folder.is_dir():
+        return
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+__all__ = ("EngineError", "Kubeadm", "Marker")

@@ -1,0 +1,197 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The verbs of ``kubeadm_node``: from a module's options to a change of the machine and back to plain data."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner, run
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import units
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError, Kubeadm
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import (
+    ClusterSettings,
+    Invitation,
+    NodeSettings,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import Settled, settle
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import services
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
+
+VERBS = ("inspected", "present", "begun", "joined", "invited", "labelled", "proxied")
+# Made by kubelet, kubeadm and CNI plugins, besides the engine's data.
+_MADE_LATER = ("/etc/cni", "/etc/cni/net.d", "/var/lib/cni", "/var/log/pods", "/var/log/containers", "/run/flannel")
+
+
+@dataclass
+class Outcome:
+    """What the module returns; None is left out."""
+
+    changed: bool = False
+    diff: list[dict[str, t.Any]] = field(default_factory=list)
+    service: str | None = None
+    node: dict[str, t.Any] | None = None
+    machine: dict[str, t.Any] | None = None
+    kube_proxy_wanted: str | None = None
+    invitation: dict[str, t.Any] | None = None
+
+
+def machine_of(params: t.Mapping[str, t.Any], runner: Runner = run, directory: Path = STATE_DIRECTORY) -> Kubeadm:
+    """The machine that the options describe.
+
+    :raises EngineError: an option lacks something.
+    """
+    try:
+        return Kubeadm(
+            KUBEADM,
+            _cluster(params),
+            node_of(params["node"]),
+            runner,
+            directory,
+            timeout=float(params.get("timeout") or 300),
+        )
+    except KeyError as exc:
+        raise EngineError(
+            f"The option {exc} is missing. Give machines, api and networks as the plan has them."
+        ) from exc
+
+
+def node_of(data: t.Mapping[str, t.Any]) -> NodeSettings:
+    """A machine of the plan."""
+    return NodeSettings(
+        name=data["node_name"],
+        address=data["address"],
+        role=data["role"],
+        labels={str(key): str(value) for key, value in (data.get("labels") or {}).items()},
+        taints=tuple(data.get("taints") or ()),
+    )
+
+
+def perform(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
+    """Do what ``state`` says."""
+    machine = machine_of(params)
+    state = params["state"]
+    if state == "inspected":
+        return _inspect(machine, params)
+    if state == "present":
+        return _keep(machine, params, check=check)
+    if state == "begun":
+        return _enter(machine, None, check=check)
+    if state == "joined":
+        # In check mode nobody was invited, and nothing will be joined.
+        return _enter(machine, Invitation("", "", "") if check else Invitation(**params["invitation"]), check=check)
+    if check:
+        return Outcome(changed=state != "invited")
+    with locked(machine.state_directory):
+        if state == "invited":
+            invitation = machine.invite(servers=params["servers"], forget=params["forget"])
+            return Outcome(changed=True, invitation=asdict(invitation))
+        if state == "labelled":
+            changed = [machine.reconcile(node_of(entry)) for entry in params["nodes"]]
+            return Outcome(changed=any(changed))
+        machine.configure_proxy()
+    return Outcome(changed=True)
+
+
+def _inspect(machine: Kubeadm, params: t.Mapping[str, t.Any]) -> Outcome:
+    return Outcome(node=asdict(machine.state()), machine=dict(params["node"]), kube_proxy_wanted=machine.proxy_wanted())
+
+
+def _keep(machine: Kubeadm, params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
+    """kubelet's files and service, then what the machine is."""
+    if not check:
+        # A run that was cut short may still be at work here: kubeadm goes on when its controller is gone.
+        with locked(machine.state_directory):
+            _note_folders(machine)
+    joined = machine.phase() == "complete"
+    settled = _settle(machine, joined=joined, check=check)
+    changed = settled.changed
+    if joined and not check:
+        if machine.is_server:
+            machine.wait_ready()
+        if machine.is_forgotten():
+            machine.run(["systemctl", "restart", machine.layout.node_unit])
+            machine.wait_node()
+            changed = True
+    outcome = _inspect(machine, params)
+    outcome.changed, outcome.diff, outcome.service = changed, settled.as_result()["diff"], settled.step.action
+    return outcome
+
+
+def _enter(machine: Kubeadm, invitation: Invitation | None, *, check: bool) -> Outcome:
+    """Begin a cluster or join one, unless the machine is a node already."""
+    what = "begins the cluster" if invitation is None else "joins the cluster"
+    diff = [{"before": "", "after": f"{machine.node.name} {what} {machine.cluster.name}\n"}]
+    if check:
+        changed = machine.phase() != "complete"
+        return Outcome(changed=changed, diff=diff if changed else [])
+    with locked(machine.state_directory):
+        phase = machine.phase()
+        if phase == "complete":
+            return Outcome()
+        if phase == "half":
+            machine.clean()
+        machine.run(["systemctl", "daemon-reload"])
+        if invitation is None:
+            machine.begin()
+        else:
+            machine.join(invitation)
+        record = Record.load(machine.state_directory)
+        step = services.plan([_service(machine, joined=True)], record, machine.run)[0]
+        record.services[step.service.name] = step.digest
+        record.save()
+    return Outcome(changed=True, diff=diff)
+
+
+def _settle(machine: Kubeadm, *, joined: bool, check: bool) -> Settled:
+    return settle(
+        "kubelet",
+        units.kubelet_files(machine.layout, machine.cluster),
+        _service(machine, joined=joined),
+        machine.run,
+        check=check,
+        directory=machine.state_directory,
+    )
+
+
+def _service(machine: Kubeadm, *, joined: bool) -> services.Service:
+    return units.kubelet_service(machine.layout, units.kubelet_files(machine.layout, machine.cluster), joined=joined)
+
+
+def _note_folders(machine: Kubeadm) -> None:
+    """Folders that others will make here, if they are not there yet: a reset takes them away."""
+    record = Record.load(machine.state_directory)
+    for name in (*machine.layout.data, *_MADE_LATER):
+        if machine.marker() is None and not Path(name).exists() and name not in record.directories:
+            record.directories.append(name)
+    record.save()
+
+
+def _cluster(params: t.Mapping[str, t.Any]) -> ClusterSettings:
+    api, networks, images = params["api"], params["networks"], params["images"]
+    return ClusterSettings(
+        name=params["cluster"],
+        version=params["version"],
+        api_name=api["name"],
+        api_port=int(api["port"]),
+        api_address=api["address"],
+        pod_networks=tuple(networks["pod"]),
+        service_networks=tuple(networks["service"]),
+        dns_domain=networks["dns_domain"],
+        dns_address=networks["dns_address"],
+        image_repository=images["repository"],
+        etcd_tag=images["etcd"],
+        dns_tag=images["coredns"],
+        runtime_socket=KUBEADM.runtime_socket,
+        kubelet_config=dict(params.get("kubelet_config") or {}),
+        kube_proxy_config=dict(params.get("kube_proxy_config") or {}),
+        single_node=bool(params.get("single_node")),
+    )
+
+
+__all__ = ("VERBS", "Outcome", "machine_of", "node_of", "perform")
