@@ -34,6 +34,7 @@ attributes:
     details:
       - This action does not modify state.
   platform:
+    support: full
     platforms: posix
 options:
   kubeconfig:
