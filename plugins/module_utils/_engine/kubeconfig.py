@@ -1,0 +1,113 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The administrator's kubeconfig: read from kubeadm's, written for one cluster, told from the files of others."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
+
+_MARK = "# Written by kateskit.klubster for the cluster "
+_FIELDS = {
+    "ca": "certificate-authority-data",
+    "certificate": "client-certificate-data",
+    "key": "client-key-data",
+}
+Action = t.Literal["", "create", "replace", "mode", "remove"]
+
+
+class KubeconfigError(KlubsterError):
+    """The kubeconfig cannot be read, or must not be written."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Base64 text, as it stands in a kubeconfig."""
+
+    ca: str
+    certificate: str
+    key: str
+
+
+def read(path: Path) -> Credentials | None:
+    """The credentials of a kubeconfig that kubeadm wrote; None when there is no such file.
+
+    :raises KubeconfigError: it lacks something.
+    """
+    try:
+        text = path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        return None
+    values = {}
+    for name, field in _FIELDS.items():
+        match = re.search(rf"^\s*{field}:\s*([A-Za-z0-9+/=]+)\s*$", text, re.MULTILINE)
+        if match is None:
+            raise KubeconfigError(f"{path} has no {field}. It is not as kubeadm writes it; let kubeadm make it anew.")
+        values[name] = match.group(1)
+    return Credentials(**values)
+
+
+def render(cluster: str, server: str, credentials: Credentials) -> str:
+    """The text of our kubeconfig."""
+    user = f"{cluster}-admin"
+    return (
+        f"{_MARK}{cluster}\n"
+        "apiVersion: v1\n"
+        "kind: Config\n"
+        f"current-context: {cluster}\n"
+        "clusters:\n"
+        f"  - name: {cluster}\n"
+        "    cluster:\n"
+        f"      server: {server}\n"
+        f"      certificate-authority-data: {credentials.ca}\n"
+        "contexts:\n"
+        f"  - name: {cluster}\n"
+        f"    context: {{cluster: {cluster}, user: {user}}}\n"
+        "users:\n"
+        f"  - name: {user}\n"
+        "    user:\n"
+        f"      client-certificate-data: {credentials.certificate}\n"
+        f"      client-key-data: {credentials.key}\n"
+    )
+
+
+def plan(path: Path, cluster: str, text: str | None) -> Action:
+    """What has to happen with the file; ``text`` None: it shall be gone.
+
+    :raises KubeconfigError: the file is somebody else's.
+    """
+    try:
+        have = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return "" if text is None else "create"
+    if not have.startswith(f"{_MARK}{cluster}\n"):
+        if text is None:
+            return ""
+        raise KubeconfigError(
+            f"klubster_kubeconfig = {str(path)!r}: a file that was not written for the cluster {cluster!r} stands there. "
+            "It was not touched. Move it away, or set klubster_kubeconfig to another path."
+        )
+    if text is None:
+        return "remove"
+    if have != text:
+        return "replace"
+    return "" if path.stat().st_mode & 0o7777 == 0o600 else "mode"
+
+
+def apply(path: Path, action: Action, text: str | None) -> None:
+    """Make it happen."""
+    if action == "remove":
+        path.unlink()
+    elif action:
+        write_atomically(path, (text or "").encode(), mode=0o600, uid=os.geteuid(), gid=os.getegid())
+
+
+__all__ = ("Action", "Credentials", "KubeconfigError", "apply", "plan", "read", "render")
