@@ -80,7 +80,7 @@ directory:
   description: The bundle's folder.
   returned: success
   type: str
-  sample: /home/kate/.cache/klubster/bundles/7310c7982083bee3
+  sample: ~/.cache/klubster/bundles/7310c7982083bee3
 key:
   description: The bundle's name, computed from catalogue, sums and architecture.
   returned: success

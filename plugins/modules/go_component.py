@@ -71,7 +71,7 @@ directory:
   description: Where the component lies in the cache, or where its C(go.mod) and C(go.sum) are.
   returned: success
   type: str
-  sample: /home/kate/.cache/klubster/components/70c3919c3e574008
+  sample: ~/.cache/klubster/components/70c3919c3e574008
 files:
   description: The component's files with their sha256.
   returned: with O(state=built), outside check mode

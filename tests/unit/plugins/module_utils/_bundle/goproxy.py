@@ -11,9 +11,12 @@ import typing as t
 import zipfile
 from pathlib import Path
 
+import yaml
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import bundle, catalogue
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.builder import Builder
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import Cache, Component, Program
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.gomodule import Toolchain
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.process import Processes
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner, run
 
 GREETING = {
@@ -103,3 +106,107 @@ def greeting(**change: t.Any) -> Component:
         "ldflags": ("-X main.version=v{version}",),
     }
     return Component(**{**values, **change})
+
+
+# Stands for regctl: it puts what it is given into the archive one after the other.
+ASSEMBLER = """package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+func main() {
+	words := os.Args[1:]
+	folder := ""
+	for _, word := range words {
+		if strings.HasPrefix(word, "ocidir://") {
+			folder = filepath.Dir(strings.TrimPrefix(word, "ocidir://"))
+		}
+	}
+	parts := filepath.Join(folder, "parts")
+	if words[0] == "image" {
+		content, err := os.ReadFile(parts)
+		if err != nil || os.WriteFile(words[len(words)-1], append([]byte(words[3]), content...), 0o644) != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	content, _ := io.ReadAll(os.Stdin)
+	stream, err := os.OpenFile(parts, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		os.Exit(1)
+	}
+	stream.Write(content)
+	fmt.Printf("sha256:%x\\n", sha256.Sum256(content))
+}
+"""
+MINI = {
+    "registry": "r.internal",
+    "components": [
+        {
+            "name": "greeting",
+            "set": "cluster",
+            "source": "module",
+            "module": "example.org/greeting",
+            "version": "1.2.3",
+            "licences": ["MIT"],
+            "ldflags": ["-X main.version={version}"],
+            "weight": 1,
+            "programs": [{"package": "./cmd/hello"}],
+            "trees": [{"from": "charts/greeting", "to": "charts/greeting"}],
+        },
+        {
+            "name": "regclient",
+            "set": "cluster",
+            "source": "module",
+            "module": "example.org/regclient",
+            "version": "0.1.0",
+            "licences": ["MIT"],
+            "weight": 1,
+            "programs": [{"package": "./regctl", "kind": "tool"}],
+        },
+    ],
+    "images": [{"name": "hello", "component": "greeting", "tag": "v{version}", "files": {"hello": "bin/hello"}}],
+}
+
+
+class Site:
+    """A role folder, a proxy and the user's Go settings that lead there."""
+
+    def __init__(self, folder: Path, compiled: Path) -> None:
+        self.workshop = Workshop(folder / "workshop", compiled)
+        self.workshop.publish("example.org/greeting", "v1.2.3", GREETING)
+        self.workshop.publish("example.org/words", "v1.0.0", WORDS)
+        content = {"go.mod": "module example.org/regclient\n\ngo 1.24\n", "regctl/main.go": ASSEMBLER}
+        self.workshop.publish("example.org/regclient", "v0.1.0", content)
+        self.folder, self.compiled = folder, compiled
+        self.role = folder / "role"
+        (self.role / "vars").mkdir(parents=True)
+        self.write(MINI)
+        for component in catalogue.load(self.role).components:
+            self.workshop.fix(component)
+        shutil.move(self.workshop.files, self.role / "files")
+        self.lines: list[str] = []
+
+    def write(self, content: dict[str, t.Any]) -> None:
+        text = yaml.safe_dump({"__source_bundle_catalogue": content})
+        (self.role / "vars" / "components.yml").write_text(text, encoding="utf-8")
+
+    def request(self, cache: str = "cache", **options: t.Any) -> bundle.Request:
+        place = catalogue.Cache(self.folder / cache)
+        if not place.root.exists():
+            place.root.mkdir(parents=True)
+            place.go_build.symlink_to(self.compiled)
+        return bundle.Request(cache=place, role_dir=self.role, **options)
+
+    def ensure(self, cache: str = "cache", **options: t.Any) -> bundle.State:
+        self.lines.clear()
+        return bundle.ensure(self.request(cache, **options), Processes(), self.lines.append)
+
+    def inspect(self, **options: t.Any) -> bundle.State:
+        return bundle.inspect(self.request(**options), Processes())

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -17,31 +16,12 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogu
     Component,
     Program,
     Tree,
-    default_cache,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result, run
 
-
-def _load(name: str) -> t.Any:
-    """A helper beside this file; pytest imports tests by path, so there is no package to import it from."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-goproxy = _load("goproxy")
-greeting = goproxy.greeting
-
-
-@pytest.fixture(scope="module")
-def compiled() -> Path:
-    """The build cache that bundles use: the standard library is in it already, or is compiled once."""
-    folder = default_cache().go_build
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+sys.path.insert(0, str(Path(__file__).parent))
+import goproxy
+from goproxy import greeting
 
 
 @pytest.fixture
