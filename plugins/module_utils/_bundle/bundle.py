@@ -33,6 +33,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import I
 _DISK_PER_SECOND = 11
 _DISK_LEAST = 600
 _LINKER = "regclient"
+_SECCOMP = Path("/usr/include/seccomp.h")
 _FETCHES = 4
 
 
@@ -118,6 +119,9 @@ def check(state: State) -> None:
     tools = state.plan.builder.tools
     if not tools.c_compiler and any(component.needs_c for component in state.missing):
         problems.append(Problem("PATH", "(no program gcc)", "Some components are C.", "apt-get install gcc libc6-dev"))
+    if any("seccomp" in component.tags for component in state.missing) and not _SECCOMP.exists():
+        rule = "runc needs the headers and the static library of libseccomp."
+        problems.append(Problem("packages", "libseccomp-dev", rule, "apt-get install libseccomp-dev"))
     problems += _disk_problems(state)
     if problems:
         raise InvalidInput(problems)

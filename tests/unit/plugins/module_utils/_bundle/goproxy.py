@@ -145,7 +145,7 @@ func main() {
 	fmt.Printf("sha256:%x\\n", sha256.Sum256(content))
 }
 """
-MINI = {
+MINI: dict[str, t.Any] = {
     "registry": "r.internal",
     "components": [
         {

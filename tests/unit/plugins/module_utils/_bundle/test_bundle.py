@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import catalogue, errors
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import bundle, catalogue, errors
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
 
@@ -69,7 +70,7 @@ def test_the_bill_of_materials_names_modules_and_files(site: Site) -> None:
 
 def test_builds_only_what_changed(site: Site) -> None:
     before = site.ensure()
-    component = {**MINI["components"][0], "ldflags": ["-X main.version=other"]}  # type: ignore[dict-item]
+    component = {**MINI["components"][0], "ldflags": ["-X main.version=other"]}
     site.write({**MINI, "components": [component, MINI["components"][1]]})
     after = site.ensure()
     assert [one.name for one in after.missing] == ["greeting"]
@@ -136,6 +137,21 @@ def test_a_full_disk_is_refused_before_anything_starts(site: Site, monkeypatch: 
     with pytest.raises(InvalidInput, match="has 100 MiB free, this build may need"):
         site.ensure()
     assert site.lines == []
+
+
+def test_what_building_needs_is_named_before_anything_starts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    components = [{**one, "cgo": True, "tags": ["seccomp"]} for one in MINI["components"]]
+    system = [{"name": "nets", "packages": ["netpack"], "files": ["/nonexistent/net"]}]
+    images = [{**MINI["images"][0], "system": ["nets"]}]
+    site.write({**MINI, "components": components, "system": system, "images": images})
+    monkeypatch.setattr(bundle, "_SECCOMP", Path("/nonexistent/seccomp.h"))
+    state = site.inspect()
+    tools = dataclasses.replace(state.plan.builder.tools, c_compiler="")
+    builder = dataclasses.replace(state.plan.builder, tools=tools)
+    with pytest.raises(InvalidInput) as caught:
+        bundle.check(dataclasses.replace(state, plan=dataclasses.replace(state.plan, builder=builder)))
+    said = [(problem.variable, problem.value) for problem in caught.value.problems]
+    assert said == [("packages", "netpack"), ("PATH", "(no program gcc)"), ("packages", "libseccomp-dev")]
 
 
 def test_a_changed_source_stops_everything(site: Site) -> None:
