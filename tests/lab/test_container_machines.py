@@ -268,11 +268,14 @@ def test_down_ends_what_others_started_inside(tmp_path: Path) -> None:
         backend.up(lab)
         run(["ssh", "-F", str(paths.ssh_config), *control, "two", "true"])
         with subprocess.Popen(["nsenter", f"--net={paths.namespace}", "tail", "-f", "/dev/null"]) as visitor:
-            while Path(f"/proc/{visitor.pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink():
-                pass
-            assert {one.partition(":")[2] for one in backend.leftovers("inside")} >= {" kept SSH connection"}
-            backend.down("inside")
-            assert not Path(f"/proc/{visitor.pid}").exists()
+            try:
+                while Path(f"/proc/{visitor.pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink():
+                    pass
+                assert {one.partition(":")[2] for one in backend.leftovers("inside")} >= {" kept SSH connection"}
+                backend.down("inside")
+                assert not Path(f"/proc/{visitor.pid}").exists()
+            finally:
+                visitor.kill()
     finally:
         backend.down("inside")
     assert backend.leftovers("inside") == []
