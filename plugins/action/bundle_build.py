@@ -10,7 +10,7 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import bundle, catalogue
-from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.process import Processes
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.process import Processes, end_with_parent
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
@@ -35,6 +35,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(argument_spec=_SPEC)
         processes = Processes()
+        end_with_parent()
         try:
             request = _request(plain(arguments))
             before = bundle.inspect(request, processes)

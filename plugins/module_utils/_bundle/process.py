@@ -84,7 +84,7 @@ class Processes:
                     text=True,
                     env=environment,
                     start_new_session=True,
-                    preexec_fn=_end_with_parent,  # noqa: PLW1509 (one system call, nothing that takes a lock)
+                    preexec_fn=end_with_parent,  # noqa: PLW1509 (one system call, nothing that takes a lock)
                 )
             except FileNotFoundError as exc:
                 raise CommandFailed(argv, 127, "", str(exc)) from exc
@@ -98,9 +98,9 @@ class Processes:
         process.communicate()
 
 
-def _end_with_parent() -> None:
-    """A build does not go on alone when Ansible is killed: the next run would meet it in the same folder."""
+def end_with_parent() -> None:
+    """This process shall not go on alone when Ansible is killed: the next run would meet it in the same folder."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-__all__ = ("Processes", "Stopped")
+__all__ = ("Processes", "Stopped", "end_with_parent")
