@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - kateskit.klubster._attributes.info_module
 attributes:
   platform:
+    support: full
     platforms: all
 seealso:
   - module: kateskit.klubster.preflight_check

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - kateskit.klubster._attributes.info_module
 attributes:
   platform:
+    support: full
     platforms: posix
 options:
   address:

@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - kateskit.klubster._attributes.info_module
 attributes:
   platform:
+    support: full
     platforms: all
 options:
   plan:

@@ -73,7 +73,8 @@ def test_any_value_is_typed_or_complained_about(variable: Variable, value: t.Any
         assert complaints == [variable.name]
     else:
         wanted = {"str": str, "path": str, "int": int, "bool": bool, "list": list, "dict": dict}[variable.type]
-        assert type(result) is wanted
+        assert isinstance(result, wanted)
+        assert isinstance(result, bool) == (variable.type == "bool")
     assert all(where.startswith(variable.name) for where in complaints)
 
 

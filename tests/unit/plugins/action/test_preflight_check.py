@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+from ansible_collections.kateskit.klubster.plugins.action.preflight_check import ActionModule
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_model"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_bundle"))
+from machines import plan, probes
+from small_bundle import flip_a_bit, make
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return make(tmp_path / "bundle")
+
+
+def check(bundle: Path, hostvars: dict[str, t.Any], **arguments: t.Any) -> dict[str, t.Any]:
+    wanted = plan(klubster_bundle_dir=str(bundle))
+    task = MagicMock(async_val=0, check_mode=False, args={"plan": wanted, "probe": "found"} | arguments)
+    action = ActionModule(task, MagicMock(), MagicMock(), MagicMock(), MagicMock(), MagicMock())
+    return t.cast("dict[str, t.Any]", action.run(task_vars={"hostvars": hostvars}))
+
+
+def found(**changes: t.Any) -> dict[str, t.Any]:
+    return {name: {"found": probe} for name, probe in probes(**changes).items()}
+
+
+def test_good_machines_and_a_good_bundle_pass(bundle: Path) -> None:
+    result = check(bundle, found())
+    assert "failed" not in result
+    assert result["problems"] == []
+    assert result["refusal"] == ""
+    assert result["changed"] is False
+    assert "7 of 7 programs installed, joined" in result["text"]
+
+
+def test_a_machine_and_the_bundle_are_refused_together(bundle: Path) -> None:
+    flip_a_bit(bundle / "bin" / "runc")
+    result = check(bundle, found(memory_mib=100))
+    assert result["failed"]
+    assert [problem["variable"] for problem in result["problems"]] == ["klubster_bundle_dir", "memory of node2"]
+    assert "2 problems" in result["msg"]
+
+
+def test_the_plan_is_shown_also_when_it_cannot_be(bundle: Path) -> None:
+    result = check(bundle, found(memory_mib=100), refuse=False)
+    assert "failed" not in result
+    assert "memory of node2" in result["refusal"]
+    assert "node2" in result["text"]
+
+
+def test_limits_are_those_of_the_role(bundle: Path) -> None:
+    assert "failed" not in check(bundle, found(memory_mib=100), agent_memory_mib=64)
+    assert check(bundle, found(), server_cpus=16)["failed"]
+
+
+def test_machines_without_a_result_are_left_out(bundle: Path) -> None:
+    hostvars = found()
+    del hostvars["node3"]["found"]
+    hostvars["node2"]["found"] = {"failed": True, "msg": "no"}
+    assert "failed" not in check(bundle, hostvars)
+
+
+def test_without_a_bundle_nothing_goes_on(tmp_path: Path, cache: Path) -> None:
+    result = check(tmp_path / "none", found())
+    assert result["failed"]
+    assert "manifest.json is missing" in result["msg"]
+    assert not cache.exists()
