@@ -15,7 +15,8 @@ description:
 positional: _input
 options:
   _input:
-    description: What M(kateskit.klubster.kubeadm_node) returned, by machine. Machines that were not looked at are missing.
+    description:
+      - What M(kateskit.klubster.kubeadm_node) returned, by machine. Machines that were not looked at are missing.
     type: dict
     required: true
   servers:

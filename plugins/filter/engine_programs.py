@@ -11,7 +11,8 @@ version_added: "0.1.0"
 author:
   - KatesKit developers (@kateskit)
 description:
-  - Which files of the bundle an engine needs on a machine, and where they go, as the C(files) of M(kateskit.klubster.verified_install).
+  - Which files of the bundle an engine needs on a machine, and where they go, as the
+    C(files) of M(kateskit.klubster.verified_install).
 positional: _input, bundle_dir
 options:
   _input:

@@ -10,7 +10,8 @@ module: admin_kubeconfig
 short_description: Read, write or remove the administrator's kubeconfig
 version_added: "0.1.0"
 description:
-  - Reads the credentials that kubeadm left on a server, and writes a kubeconfig for one cluster on another host, mode 0600.
+  - Reads the credentials that kubeadm left on a server, and writes a kubeconfig for one cluster on another host,
+    mode 0600.
   - A file that was not written by this module for the same cluster is neither overwritten nor removed.
 author:
   - KatesKit developers (@kateskit)

@@ -10,8 +10,8 @@ module: container_images
 short_description: Put image archives of the source bundle into containerd
 version_added: "0.1.0"
 description:
-  - Sends the archives of images that containerd does not have, or has from another archive, verifies their sha256 on the machine, imports
-    them and removes the archives.
+  - Sends the archives of images that containerd does not have, or has from another archive, verifies their sha256
+    on the machine, imports them and removes the archives.
   - Images are pinned, so that kubelet does not remove them when the disk fills up; no registry could bring them back.
 author:
   - KatesKit developers (@kateskit)

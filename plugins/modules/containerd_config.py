@@ -11,8 +11,8 @@ short_description: Configure containerd and keep its service running
 version_added: "0.1.0"
 description:
   - Writes containerd's C(config.toml) from data, and its unit, and starts the service.
-  - The service is restarted when its configuration, its unit or one of its programs differs from what it was last started with,
-    and only then. Containers go on meanwhile.
+  - The service is restarted when its configuration, its unit or one of its programs differs from what it was last
+    started with, and only then. Containers go on meanwhile.
 author:
   - KatesKit developers (@kateskit)
 extends_documentation_fragment:
@@ -84,8 +84,12 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._command import 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import containerd
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import settle
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.units import containerd_files, containerd_service
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.units import (
+    containerd_files,
+    containerd_service,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record, locked
 
 
 def main() -> t.NoReturn:
@@ -111,6 +115,10 @@ def main() -> t.NoReturn:
                 settings=given["settings"],
             )
         )
+        if not module.check_mode:
+            with locked():
+                # Before containerd fills them.
+                Record.load().note_data(layout.data)
         files = containerd_files(layout, text, lower_oom_score=lower)
         done = settle("containerd", files, containerd_service(layout, files), run, check=module.check_mode)
     except KlubsterError as exc:

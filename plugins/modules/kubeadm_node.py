@@ -11,7 +11,8 @@ short_description: Make a machine a node of a cluster by kubeadm
 version_added: "0.1.0"
 description:
   - Keeps kubelet's service and configuration, and drives kubeadm, which does the work.
-  - A marker in C(/var/lib/klubster) tells a machine on which C(kubeadm init) or C(kubeadm join) was cut short from one that is a node.
+  - A marker in C(/var/lib/klubster) tells a machine on which C(kubeadm init) or C(kubeadm join) was
+    cut short from one that is a node.
     Only the former is ever cleaned and tried again. A node that this collection did not make is left alone.
 author:
   - KatesKit developers (@kateskit)
@@ -31,11 +32,11 @@ attributes:
 options:
   state:
     description:
-      - V(inspected) only looks. V(present) also keeps kubelet's configuration and service, and waits for the API of a server
-        that belongs to a cluster.
+      - V(inspected) only looks. V(present) also keeps kubelet's configuration and service, and waits for the API
+        of a server that belongs to a cluster.
       - V(begun) starts the cluster on this server. V(joined) joins the cluster that O(invitation) leads to.
-      - V(invited) makes an invitation on a live server. V(labelled) gives the Nodes in O(nodes) their labels and taints from there, and
-        V(proxied) brings a changed kube-proxy configuration to the cluster.
+      - V(invited) makes an invitation on a live server. V(labelled) gives the Nodes in O(nodes) their labels
+        and taints from there, and V(proxied) brings a changed kube-proxy configuration to the cluster.
     type: str
     default: present
     choices: [inspected, present, begun, joined, invited, labelled, proxied]
@@ -144,7 +145,11 @@ invitation:
   description: What a machine needs to join. A secret, good for minutes.
   returned: O(state=invited)
   type: dict
-  sample: {endpoint: "api.home.internal:6443", token: abcdef.0123456789abcdef, ca_hash: "sha256:0123", certificate_key: ""}
+  sample:
+    endpoint: api.home.internal:6443
+    token: abcdef.0123456789abcdef
+    ca_hash: "sha256:0123"
+    certificate_key: ""
 """
 
 import typing as t

@@ -10,8 +10,8 @@ module: machine_settings
 short_description: Prepare a machine for a cluster in one call
 version_added: "0.1.0"
 description:
-  - Loads kernel modules and sets kernel settings, now and for later starts, keeps the cluster's names in C(/etc/hosts), and on a
-    Raspberry Pi completes the kernel's command line.
+  - Loads kernel modules and sets kernel settings, now and for later starts, keeps the cluster's names in C(/etc/hosts),
+    and on a Raspberry Pi completes the kernel's command line.
   - Writes down how things were before, so that M(kateskit.klubster.node_reset) can put them back.
   - Packages are only looked at; RV(missing_packages) says which to install. Swap is only looked at, too.
 author:

@@ -12,7 +12,8 @@ version_added: "0.1.0"
 description:
   - Compares files of a bundle with what stands on the machine, sends only those that are missing or wrong, verifies the
     sha256 of each on the machine, and then moves it into place in one step.
-  - A file that was verified before is recognised by its size, times and inode. It is read again only when one of them changed.
+  - A file that was verified before is recognised by its size, times and inode. It is read again only when
+    one of them changed.
   - A file that is damaged in the bundle is found before anything is sent. One that arrives damaged is removed.
 author:
   - KatesKit developers (@kateskit)

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A few calls to the Kubernetes API from a node, with the certificates that kubeadm left there. Standard library only."""
+"""A few calls to the Kubernetes API from a node, with the certificates that kubeadm left there."""
 
 from __future__ import annotations
 

@@ -19,19 +19,28 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (
             r"running with swap on is not supported",
-            "kubelet refuses to run because the machine swaps. Take failSwapOn out of klubster_kubelet_config, or turn "
-            "swap off.",
+            (
+                "kubelet refuses to run because the machine swaps. Take failSwapOn out of "
+                "klubster_kubelet_config, or turn "
+                "swap off."
+            ),
         ),
         (
             r"kubelet is configured to not run on a host using cgroup v1|cgroup v1 support is unsupported",
-            "The machine has cgroup v1 and kubelet refuses it. Boot with cgroup v2 "
-            "(systemd.unified_cgroup_hierarchy=1), or set failCgroupV1: false in klubster_kubelet_config.",
+            (
+                "The machine has cgroup v1 and kubelet refuses it. Boot with cgroup v2 "
+                "(systemd.unified_cgroup_hierarchy=1), or set failCgroupV1: false in klubster_kubelet_config."
+            ),
         ),
         (
-            r"missing required cgroup subsystem|missing cgroups?: memory|cgroup.*memory.*(not found|disabled)"
-            r"|failed to find subsystem mount for required subsystem: memory",
-            "The kernel has no memory controller for cgroups. On a Raspberry Pi add cgroup_enable=memory "
-            "cgroup_memory=1 to cmdline.txt (the machine role does) and reboot.",
+            (
+                r"missing required cgroup subsystem|missing cgroups?: memory|cgroup.*memory.*(not found|disabled)"
+                r"|failed to find subsystem mount for required subsystem: memory"
+            ),
+            (
+                "The kernel has no memory controller for cgroups. On a Raspberry Pi add cgroup_enable=memory "
+                "cgroup_memory=1 to cmdline.txt (the machine role does) and reboot."
+            ),
         ),
         (
             r"can't get final child's PID from pipe",
@@ -43,18 +52,27 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (
             r"expected cgroupsPath to be of format|cgroup driver.*is different from",
-            "containerd and kubelet make cgroups in different ways. Set cgroupDriver in klubster_kubelet_config only; "
-            "containerd follows it.",
+            (
+                "containerd and kubelet make cgroups in different ways. Set cgroupDriver in "
+                "klubster_kubelet_config only; "
+                "containerd follows it."
+            ),
         ),
         (
             r"ErrImageNeverPull|not present with pull policy of Never|failed to get sandbox image",
-            "An image is missing in containerd and there is no registry to pull it from. Run the engine layer again; "
-            "it imports what is missing.",
+            (
+                "An image is missing in containerd and there is no registry to pull it from. Run "
+                "the engine layer again; "
+                "it imports what is missing."
+            ),
         ),
         (
             r"unknown service runtime\.v1|validate CRI v1 (runtime|image) API|CRI plugin.*disabled",
-            "containerd runs without its CRI plugin. Look for another containerd or for /etc/containerd/config.toml of "
-            "somebody else.",
+            (
+                "containerd runs without its CRI plugin. Look for another containerd or for "
+                "/etc/containerd/config.toml of "
+                "somebody else."
+            ),
         ),
         (
             r"(bind|listen).*address already in use|Port \d+ is in use",
@@ -62,21 +80,26 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (
             r"x509: certificate has expired or is not yet valid",
-            "The machines' clocks differ, or a certificate has run out. Compare date -u on all machines; see kubeadm "
-            "certs check-expiration.",
+            (
+                "The machines' clocks differ, or a certificate has run out. Compare date -u on "
+                "all machines; see kubeadm "
+                "certs check-expiration."
+            ),
         ),
         (
             r"x509: certificate signed by unknown authority",
             "The machine trusts another cluster's CA. Reset this machine, then run again.",
         ),
         (
-            r"invalid bearer token|token id .* is invalid|could not find a JWS signature|failed to find.*bootstrap token",
+            r"invalid bearer token|token id .* is invalid|could not find a JWS signature|no bootstrap token",
             "The token of the join has run out or was removed. Run again; each run makes a new one.",
         ),
         (
             r"inotify|too many open files",
-            "The kernel's limit of files or inotify watches is used up. Raise fs.inotify.max_user_instances and "
-            "fs.inotify.max_user_watches (machine_sysctls), or fs.file-max.",
+            (
+                "The kernel's limit of files or inotify watches is used up. Raise fs.inotify.max_user_instances and "
+                "fs.inotify.max_user_watches (machine_sysctls), or fs.file-max."
+            ),
         ),
         (
             r"resolv\.conf: no such file",
@@ -100,13 +123,18 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (
             r"i/o timeout|context deadline exceeded.*dial|connection timed out",
-            "A machine does not answer: a firewall drops the packets, or it is down. The API's port must be open "
-            "between the machines.",
+            (
+                "A machine does not answer: a firewall drops the packets, or it is down. The API's port must be open "
+                "between the machines."
+            ),
         ),
         (
             r"connection refused",
-            "The API does not listen yet, or its container keeps ending. See crictl or ctr -n k8s.io containers list, "
-            "and /var/log/pods.",
+            (
+                "The API does not listen yet, or its container keeps ending. See crictl or ctr "
+                "-n k8s.io containers list, "
+                "and /var/log/pods."
+            ),
         ),
         (
             r"cni plugin not initialized|network plugin is not ready|NetworkPluginNotReady",

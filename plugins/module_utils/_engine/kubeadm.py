@@ -77,13 +77,13 @@ class Kubeadm:
             if joined:
                 raise EngineError(
                     f"This machine is a node of a cluster already ({self.layout.node_kubeconfig} exists), and this "
-                    "collection did not make it. It was left alone. If it may go, run kubeadm reset on it, then run again."
+                    "collection did not make it. It was left alone. If it may go, run kubeadm reset on it first."
                 )
             return "none"
         if marker.cluster != self.cluster.name:
             raise EngineError(
-                f"This machine belongs to the cluster {marker.cluster!r}, not to {self.cluster.name!r}. It was left alone. "
-                f"Reset it first: playbooks/reset.yml with klubster_name={marker.cluster} and --limit."
+                f"This machine belongs to the cluster {marker.cluster!r}, not to {self.cluster.name!r}. It was left "
+                f"alone. Reset it first: playbooks/reset.yml with klubster_name={marker.cluster} and --limit."
             )
         if not marker.complete:
             return "half"
@@ -91,8 +91,8 @@ class Kubeadm:
             return "complete"
         if self._at("/var/lib/etcd/member").exists():
             raise EngineError(
-                f"This machine was a server of {self.cluster.name!r}; {self.layout.node_kubeconfig} is gone, but etcd's data "
-                "is not. It was left alone. Bring the file back, or reset the machine: playbooks/reset.yml with --limit."
+                f"This machine was a server of {self.cluster.name!r}; {self.layout.node_kubeconfig} is gone, but "
+                "etcd's data is not. It was left alone. Bring the file back, or reset the machine (reset.yml, --limit)."
             )
         # Somebody ran kubeadm reset: nothing of the node is left but our marker.
         return "none"
@@ -131,11 +131,7 @@ class Kubeadm:
         return self.node.role == "server"
 
     def marker(self) -> Marker | None:
-        try:
-            data = json.loads(self._marker_path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        return Marker(data["cluster"], data["action"], data["complete"])
+        return read_marker(self.state_directory)
 
     def api(self, *, administrator: bool) -> Api:
         """The API: of this server with all rights, or at the cluster's endpoint with the node's own."""
@@ -215,9 +211,7 @@ class Kubeadm:
 
     def reset(self) -> None:
         """Let kubeadm take the node off this machine."""
-        self._kubeadm(
-            ["reset", "--force", "--cri-socket", f"unix://{self.layout.runtime_socket}"], explain=False, check=False
-        )
+        self._kubeadm(reset_arguments(self.layout, leave=True), explain=False, check=False)
         for name in ("/etc/kubernetes", "/var/lib/etcd"):
             _empty(self._at(name))
 
@@ -365,6 +359,24 @@ class Kubeadm:
         return list((node.get("status") or {}).get("conditions") or [])
 
 
+def reset_arguments(layout: Layout, *, leave: bool) -> list[str]:
+    """Arguments of ``kubeadm reset``.
+
+    :param leave: tell etcd that its member goes; pointless, and slow, when the whole cluster goes.
+    """
+    arguments = ["reset", "--force", "--cri-socket", f"unix://{layout.runtime_socket}"]
+    return arguments if leave else [*arguments, "--skip-phases", "remove-etcd-member"]
+
+
+def read_marker(directory: Path) -> Marker | None:
+    """What was begun on this machine; None when nothing was."""
+    try:
+        data = json.loads((directory / "kubeadm.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Marker(data["cluster"], data["action"], data["complete"])
+
+
 def _empty(folder: Path) -> None:
     """Remove what is in a folder; the folder may be a mount point and stays."""
     if not folder.is_dir():
@@ -376,4 +388,4 @@ def _empty(folder: Path) -> None:
             entry.unlink()
 
 
-__all__ = ("EngineError", "Kubeadm", "Marker")
+__all__ = ("EngineError", "Kubeadm", "Marker", "read_marker", "reset_arguments")

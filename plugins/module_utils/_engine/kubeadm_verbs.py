@@ -24,8 +24,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node import ser
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
 VERBS = ("inspected", "present", "begun", "joined", "invited", "labelled", "proxied")
-# Made by kubelet, kubeadm and CNI plugins, besides the engine's data.
-_MADE_LATER = ("/etc/cni", "/etc/cni/net.d", "/var/lib/cni", "/var/log/pods", "/var/log/containers", "/run/flannel")
 
 
 @dataclass
@@ -107,7 +105,7 @@ def _keep(machine: Kubeadm, params: t.Mapping[str, t.Any], *, check: bool) -> Ou
     if not check:
         # A run that was cut short may still be at work here: kubeadm goes on when its controller is gone.
         with locked(machine.state_directory):
-            _note_folders(machine)
+            Record.load(machine.state_directory).note_data(machine.layout.data)
     joined = machine.phase() == "complete"
     settled = _settle(machine, joined=joined, check=check)
     changed = settled.changed
@@ -161,15 +159,6 @@ def _settle(machine: Kubeadm, *, joined: bool, check: bool) -> Settled:
 
 def _service(machine: Kubeadm, *, joined: bool) -> services.Service:
     return units.kubelet_service(machine.layout, units.kubelet_files(machine.layout, machine.cluster), joined=joined)
-
-
-def _note_folders(machine: Kubeadm) -> None:
-    """Folders that others will make here, if they are not there yet: a reset takes them away."""
-    record = Record.load(machine.state_directory)
-    for name in (*machine.layout.data, *_MADE_LATER):
-        if machine.marker() is None and not Path(name).exists() and name not in record.directories:
-            record.directories.append(name)
-    record.save()
 
 
 def _cluster(params: t.Mapping[str, t.Any]) -> ClusterSettings:

@@ -92,8 +92,8 @@ def plan(path: Path, cluster: str, text: str | None) -> Action:
         if text is None:
             return ""
         raise KubeconfigError(
-            f"klubster_kubeconfig = {str(path)!r}: a file that was not written for the cluster {cluster!r} stands there. "
-            "It was not touched. Move it away, or set klubster_kubeconfig to another path."
+            f"klubster_kubeconfig = {str(path)!r}: a file stands there that was not written for the cluster "
+            f"{cluster!r}. It was not touched. Move it away, or set klubster_kubeconfig to another path."
         )
     if text is None:
         return "remove"

@@ -33,8 +33,10 @@ class Layout:
     #: TCP ports that the engine listens on
     server_ports: tuple[int, ...]
     node_ports: tuple[int, ...]
-    #: folders that hold nothing but what the engine made
+    #: folders in which the engine and its parts keep what they make, the outer ones first
     data: tuple[str, ...]
+    #: network interfaces of CNI plugins and flannel
+    interfaces: tuple[str, ...]
 
 
 _BIN = "/usr/local/bin"
@@ -58,7 +60,23 @@ KUBEADM = Layout(
     node_images=("pause", "kube-proxy", "coredns"),
     server_ports=(6443, 2379, 2380, 10257, 10259),
     node_ports=(10250, 10256),
-    data=("/etc/kubernetes", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/containerd", "/run/containerd"),
+    data=(
+        "/etc/cni",
+        "/etc/cni/net.d",
+        "/etc/kubernetes",
+        "/opt/cni",
+        "/opt/containerd",
+        "/run/containerd",
+        "/run/flannel",
+        "/run/netns",
+        "/var/lib/cni",
+        "/var/lib/containerd",
+        "/var/lib/etcd",
+        "/var/lib/kubelet",
+        "/var/log/containers",
+        "/var/log/pods",
+    ),
+    interfaces=("cni0", "flannel.1", "flannel-v6.1", "kube-ipvs0"),
 )
 
 LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (KUBEADM,)}

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Writes TOML: as much of it as containerd's configuration needs. (Python reads TOML from 3.11, and never writes it.)"""
+"""Writes TOML: as much of it as containerd's configuration needs. Python itself can only read it."""
 
 from __future__ import annotations
 

@@ -61,9 +61,7 @@ def parse(files: t.Sequence[t.Mapping[str, t.Any]]) -> list[WantedInstall]:
     wanted = []
     for entry in files:
         if not entry.get("sha256") or entry.get("size") is None:
-            raise InstallError(
-                f"{entry['source']}: sha256 and size are missing. Give bundle_dir; its manifest has them."
-            )
+            raise InstallError(f"{entry['source']}: sha256 and size are missing. Give bundle_dir.")
         try:
             mode = int(str(entry["mode"]), 8)
         except ValueError as exc:

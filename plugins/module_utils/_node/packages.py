@@ -39,8 +39,9 @@ def of_system(table: t.Mapping[str, t.Sequence[str]], names: t.Sequence[str]) ->
     if not table:
         return []
     raise PackagesError(
-        f"This system calls itself {' '.join(names) or 'nothing'}, and packages are known for {', '.join(sorted(table))} "
-        "only. Install what the cluster needs yourself and set machine_system_packages to {} for this machine."
+        f"This system calls itself {' '.join(names) or 'nothing'}, and packages are known for "
+        f"{', '.join(sorted(table))} only. Install what the cluster needs yourself and set machine_system_packages "
+        "to an empty dictionary for this machine."
     )
 
 

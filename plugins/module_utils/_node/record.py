@@ -84,6 +84,8 @@ class Record:
     entries: dict[str, Entry] = field(default_factory=dict)
     #: folders that did not exist before
     directories: list[str] = field(default_factory=list)
+    #: folders that were absent or empty, so that all in them came with the cluster; None: not looked yet
+    data: list[str] | None = None
     #: packages that were missing when we first looked
     packages: list[str] = field(default_factory=list)
     #: kernel settings as they were
@@ -139,6 +141,7 @@ class Record:
                 foreign=entry.get("foreign", False),
             )
         self.directories = list(data["directories"])
+        self.data = data.get("data")
         self.packages = list(data["packages"])
         self.sysctls = dict(data["sysctls"])
         self.firewall_tables = data["firewall_tables"]
@@ -150,6 +153,7 @@ class Record:
             "schema": SCHEMA,
             "files": {path: asdict(entry) for path, entry in sorted(self.entries.items())},
             "directories": self.directories,
+            "data": self.data,
             "packages": self.packages,
             "sysctls": self.sysctls,
             "firewall_tables": self.firewall_tables,
@@ -181,6 +185,20 @@ class Record:
                 self.directories.append(str(folder))
                 self.save()
             folder.mkdir(mode=mode, exist_ok=True)
+
+    def note_data(self, folders: t.Sequence[str]) -> None:
+        """Remember, once, which folders are the cluster's alone: those that are absent or empty now."""
+        if self.data is not None:
+            return
+        self.data = []
+        for name in folders:
+            folder = Path(name)
+            if not folder.exists():
+                self.directories += [] if name in self.directories else [name]
+                self.data.append(name)
+            elif folder.is_dir() and not any(folder.iterdir()):
+                self.data.append(name)
+        self.save()
 
     def set_aside(self, path: Path) -> Before | None:
         """Copy what stands at ``path`` aside, unless it is ours already; None when nothing foreign stood there."""

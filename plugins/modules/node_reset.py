@@ -1,0 +1,106 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_reset
+short_description: Take a machine back to what it was before the cluster
+version_added: "0.1.0"
+description:
+  - Ends the node, its containers and services. Removes mounts, interfaces, the cluster's firewall rules, data
+    and files, restores what stood in their place, and sets kernel settings back. It works from
+    C(/var/lib/klubster/installed.json).
+  - A machine on which this collection left nothing is not touched. A machine of another cluster is refused.
+author:
+  - KatesKit developers (@kateskit)
+extends_documentation_fragment:
+  - kateskit.klubster._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+options:
+  engine:
+    description: The engine whose remains are taken away.
+    type: str
+    default: kubeadm
+    choices: [kubeadm]
+  cluster:
+    description: Name of the cluster.
+    type: str
+    required: true
+  leave:
+    description: Whether servers stay that have to forget this machine's etcd member.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+---
+- name: Take the machine back
+  kateskit.klubster.node_reset:
+    cluster: home
+"""
+
+RETURN = r"""
+done:
+  description: What was done or, in check mode, would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [kubeadm reset, stopped kubelet.service]
+packages:
+  description: Packages that were missing when this collection first looked, and were installed since.
+  returned: success
+  type: list
+  elements: str
+  sample: [conntrack]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.reset import Reset
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
+
+
+def main() -> None:
+    module = AnsibleModule(
+        {
+            "engine": {"type": "str", "default": "kubeadm", "choices": ["kubeadm"]},
+            "cluster": {"type": "str", "required": True},
+            "leave": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    reset = Reset(LAYOUTS[given["engine"]], given["cluster"], run, leave=given["leave"])
+    try:
+        reset.refuse_strangers()
+        packages = Record.load().packages
+        if module.check_mode:
+            reset.done = reset.plan()
+        else:
+            reset.perform()
+    except KlubsterError as exc:
+        module.fail_json(msg=str(exc))
+    text = "".join(f"{line}\n" for line in reset.done)
+    module.exit_json(
+        changed=bool(reset.done),
+        done=reset.done,
+        packages=packages,
+        diff={"before": "", "after": text} if text else {},
+    )
+
+
+if __name__ == "__main__":
+    main()
