@@ -65,6 +65,9 @@ class Running:
         done = self.ssh(machine, f"exec 3<>/dev/tcp/{address}/22 && head -c 4 <&3", check=False)
         return done.rc == 0 and done.stdout == "SSH-", time.monotonic() - begin
 
+    def loop_devices(self) -> int:
+        return sum(one.startswith("loop device") for one in self.backend.leftovers(NAME))
+
     def wait_for_new_life(self, machine: str, before: int) -> None:
         deadline = time.monotonic() + 30
         address = str(self.lab.machines[machine].address)
@@ -160,9 +163,14 @@ def test_disks_keep_what_they_hold_when_the_plug_is_pulled(running: Running) -> 
     running.ssh("one", "mkfs.ext4 -q /dev/vdb && mount /dev/vdb /mnt && echo kept > /mnt/file && umount /mnt")
     running.ssh("one", "echo kept > /srv/data/file; echo kept > /root/file; echo kept > /var/lib/containerd/file; sync")
     before = life_of("one")
+    assert running.loop_devices() == 1
     running.backend.power_off(NAME, ["one"])
+    assert running.loop_devices() == 0
     running.backend.power_on(NAME, ["one"])
     assert life_of("one") != before
+    os.kill(life_of("one"), signal.SIGKILL)
+    running.backend.up(running.lab)
+    assert running.loop_devices() == 1, "two would write to one file"
     shown = running.ssh("one", "mount /dev/vdb /mnt; cat /mnt/file /srv/data/file /root/file /var/lib/containerd/file")
     assert shown.stdout.split() == ["kept"] * 4
     running.ssh("one", "umount /mnt; rm /var/lib/containerd/file")

@@ -325,6 +325,7 @@ class ContainerBackend:
         self._groups.remove(paths.name, name)
         self._groups.make(paths.name, name)
         self._groups.limit(paths.name, name, note.get("memory"), note.get("cpus"))
+        self._detach_disks(home)
         self._attach_disks(home)
         address = paths.runtime / f"{name}.notify"
         address.unlink(missing_ok=True)
