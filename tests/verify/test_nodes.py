@@ -86,10 +86,10 @@ def test_no_unit_of_a_machine_has_failed(inventory: Inventory, machines: list[Ma
 
 
 def test_secrets_on_the_machines_are_for_root_only(inventory: Inventory, machines: list[Machine]) -> None:
-    """Keys and kubeconfigs: no file that another user may read."""
+    """What holds a private key or a kubeconfig's credentials, wherever it is, no other user may read."""
     line = (
-        "find /etc/kubernetes /etc/klubster /var/lib/kubelet/pki /root/.kube -type f -perm /077 "
-        r"\( -name '*.key' -o -name '*.conf' -o -name '*.pem' -o -name '*token*' \) 2>/dev/null || true"
+        "find /etc/kubernetes /etc/klubster /var/lib/kubelet /var/lib/klubster /root/.kube -xdev -type f -perm /077 "
+        "-exec grep -lE 'PRIVATE KEY|client-key-data|bootstrap-token' {} + 2>/dev/null || true"
     )
     for machine in machines:
         assert on_machine(inventory, machine.name, line).strip() == "", machine.name
