@@ -240,17 +240,17 @@ def test_files_that_are_no_kubeconfig(tmp_path: Path, text: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("part", ["clusters", "users", "contexts", "current-context"])
+@pytest.mark.parametrize("part", ["clusters", "users", "contexts", "current-context", "nothing else"])
 @pytest.mark.parametrize("name", [None, "other"])
 def test_a_damaged_kubeconfig_tells_no_secret(tmp_path: Path, part: str, name: str | None) -> None:
     path = Path(kubeconfig(tmp_path, "https://127.0.0.1:1"))
     data = json.loads(path.read_text(encoding="utf-8"))
     data["clusters"][0]["cluster"] |= {"tls-server-name": None, "certificate-authority-data": "s3cret"}
     if name is None:
-        del data[part]
+        data.pop(part, None)
     elif part == "current-context":
         data[part] = name
-    else:
+    elif part in data:
         data[part][0]["name"] = name
     path.write_text(json.dumps(data), encoding="utf-8")
     report = ask(str(path), timeout=1)
