@@ -245,7 +245,7 @@ def test_files_that_are_no_kubeconfig(tmp_path: Path, text: str) -> None:
 def test_a_damaged_kubeconfig_tells_no_secret(tmp_path: Path, part: str, name: str | None) -> None:
     path = Path(kubeconfig(tmp_path, "https://127.0.0.1:1"))
     data = json.loads(path.read_text(encoding="utf-8"))
-    data["clusters"][0]["cluster"] |= {"tls-server-name": None, "certificate-authority-data": "s3cret"}
+    data["clusters"][0]["cluster"] |= {"tls-server-name": None, "certificate-authority-data": "c2VjcmV0"}
     if name is None:
         data.pop(part, None)
     elif part == "current-context":
@@ -256,6 +256,7 @@ def test_a_damaged_kubeconfig_tells_no_secret(tmp_path: Path, part: str, name: s
     report = ask(str(path), timeout=1)
     assert report["healthy"] is False
     assert "s3cret" not in json.dumps(report)
+    assert "c2VjcmV0" not in json.dumps(report)
 
 
 def test_a_missing_word_of_the_kubeconfig_is_named(tmp_path: Path) -> None:
