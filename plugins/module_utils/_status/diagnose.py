@@ -128,6 +128,7 @@ def diagnose(report: Report, expected: Expected) -> list[Problem]:
         *reader.api(),
         *reader.lost_machines(),
         *reader.network(),
+        *reader.pressure(),
         *reader.machines(),
         *reader.control_plane(),
         *reader.layers(),
@@ -260,14 +261,6 @@ class _Reader:
             name = node["name"]
             if node["state"] == "not ready" and name not in network:
                 yield _problem("error", _why_node(node), f"node {name}", node["why"], _LOGS)
-            if node["pressure"]:
-                yield _problem(
-                    "error",
-                    f"The machine {name} runs short of what pods need",
-                    f"node {name}",
-                    ", ".join(node["pressure"]),
-                    "Free memory or disk there; until then it takes no pods and may end some.",
-                )
             if node["cordoned"]:
                 yield _problem(
                     "warning",
@@ -296,6 +289,33 @@ class _Reader:
                     f"{node['version']} instead of v{self._expected['version']}",
                     f"{_SITE}, or set klubster_engine_version to what runs.",
                 )
+
+    def pressure(self) -> t.Iterator[Problem]:
+        short = [node for node in self._report["nodes"] if node["pressure"]]
+        if not short:
+            return
+        able = [node for node in self._report["nodes"] if node["state"] == "ready" and not node["cordoned"]]
+        hence = [] if any(not node["pressure"] for node in able) else self._after_loss_of_room()
+        yield _problem(
+            "error",
+            f"{'A machine runs' if len(short) == 1 else 'Machines run'} short of what pods need",
+            f"{_word(len(short), 'node')} {_names(node['name'] for node in short)}",
+            ", ".join(sorted({name for node in short for name in node["pressure"]})),
+            "Free memory or disk there; until then no new pods go there, and some may be ended.",
+            consequences=hence,
+        )
+
+    def _after_loss_of_room(self) -> list[str]:
+        """What waits only because no machine takes new pods."""
+        waiting = [trouble for trouble in self._open_troubles() if trouble["reason"] == "Unschedulable"]
+        names = {_place(trouble) for trouble in waiting}
+        found = [f"{count(len(waiting), 'pod')} without a machine"] if waiting else []
+        for layer in self._report["layers"]:
+            if layer["state"] == "not ready" and layer["pods"] and set(layer["pods"]) <= names:
+                self._told.add(layer["name"])
+                found.append(f"{layer['title']}: {layer['why'].split(';')[0]}")
+        self._told |= names
+        return found
 
     def control_plane(self) -> t.Iterator[Problem]:
         for part in self._report["control_plane"]:

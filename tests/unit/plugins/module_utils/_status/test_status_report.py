@@ -297,7 +297,7 @@ def _claim(**spec: str) -> Change:
         (_not_ready("node is shutting down"), "error", "The machine agent1 is shutting down", "shutting down"),
         (_not_ready("disk is gone"), "error", "The kubelet of agent1 reports that it cannot work", "disk is gone"),
         (_network_unavailable, "error", "The pod network runs but has not been set up on every machine", "agent1"),
-        (_pressure, "error", "The machine agent1 runs short of what pods need", "DiskPressure"),
+        (_pressure, "error", "A machine runs short of what pods need", "DiskPressure"),
         (_failing_checks, "error", "etcd does not answer, so the API can neither read nor write", "etcd"),
         (_drop("Node", "agent2"), "error", "Machines of the inventory have not joined the cluster", "agent2"),
         (_drop("DaemonSet", "kube-proxy"), "error", "Service addresses (kube-proxy) is not installed", "not installed"),
@@ -350,6 +350,25 @@ def test_one_thing_wrong_is_named_with_its_cause(change: Change, severity: str, 
     assert [(problem["severity"], problem["cause"]) for problem in report["problems"]] == [(severity, cause)]
     assert report["healthy"] is (severity == "warning")
     assert told in json.dumps(report["problems"][0], ensure_ascii=False).replace('\\"', '"')
+
+
+def test_pods_that_no_full_machine_takes_are_no_cause_of_their_own() -> None:
+    def change(found: Snapshot) -> None:
+        for name in ("server1", "agent1", "agent2"):
+            _condition(found, name, type="DiskPressure", status="True", reason="KubeletHasDiskPressure")
+        scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+        for name in ("coredns-7c9d8b6f5-2hx4m", "coredns-7c9d8b6f5-9lmpt"):
+            _pod(found, name, phase="Pending", conditions=[scheduled], containerStatuses=[])
+        snapshots.find(found, "Deployment", "coredns")["status"]["availableReplicas"] = 0
+
+    report = changed(change)
+    assert [(problem["cause"], problem["subject"]) for problem in report["problems"]] == [
+        ("Machines run short of what pods need", "nodes server1, agent1, agent2")
+    ]
+    assert report["problems"][0]["consequences"] == [
+        "2 pods without a machine",
+        "Names: coredns: 0 of 2 replicas are available",
+    ]
 
 
 def test_pods_in_trouble_of_one_kind_are_one_problem() -> None:
