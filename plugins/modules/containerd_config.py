@@ -118,7 +118,7 @@ def main() -> t.NoReturn:
         if not module.check_mode:
             with locked():
                 # Before containerd fills them.
-                Record.load().note_data(layout.data)
+                Record.load().note_data(layout.data, layout.incidental)
         files = containerd_files(layout, text, lower_oom_score=lower)
         done = settle("containerd", files, containerd_service(layout, files), run, check=module.check_mode)
     except KlubsterError as exc:

@@ -78,21 +78,24 @@ def perform(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         return _inspect(machine, params)
     if state == "present":
         return _keep(machine, params, check=check)
-    if state == "begun":
-        return _enter(machine, None, check=check)
-    if state == "joined":
+    if state in {"begun", "joined"}:
         # In check mode nobody was invited, and nothing will be joined.
-        return _enter(machine, Invitation("", "", "") if check else Invitation(**params["invitation"]), check=check)
+        invitation = Invitation(**params["invitation"]) if state == "joined" and not check else None
+        return _enter(machine, invitation, begins=state == "begun", check=check)
     if check:
         return Outcome(changed=state != "invited")
     with locked(machine.state_directory):
-        if state == "invited":
-            invitation = machine.invite(servers=params["servers"], forget=params["forget"])
-            return Outcome(changed=True, invitation=asdict(invitation))
-        if state == "labelled":
-            changed = [machine.reconcile(node_of(entry)) for entry in params["nodes"]]
-            return Outcome(changed=any(changed))
-        machine.configure_proxy()
+        return _on_live_server(machine, params)
+
+
+def _on_live_server(machine: Kubeadm, params: t.Mapping[str, t.Any]) -> Outcome:
+    if params["state"] == "invited":
+        invitation = machine.invite(servers=params["servers"], forget=params["forget"])
+        return Outcome(changed=True, invitation=asdict(invitation))
+    if params["state"] == "labelled":
+        changed = [machine.reconcile(node_of(entry)) for entry in params["nodes"]]
+        return Outcome(changed=any(changed))
+    machine.configure_proxy()
     return Outcome(changed=True)
 
 
@@ -105,7 +108,7 @@ def _keep(machine: Kubeadm, params: t.Mapping[str, t.Any], *, check: bool) -> Ou
     if not check:
         # A run that was cut short may still be at work here: kubeadm goes on when its controller is gone.
         with locked(machine.state_directory):
-            Record.load(machine.state_directory).note_data(machine.layout.data)
+            Record.load(machine.state_directory).note_data(machine.layout.data, machine.layout.incidental)
     joined = machine.phase() == "complete"
     settled = _settle(machine, joined=joined, check=check)
     changed = settled.changed
@@ -121,9 +124,9 @@ def _keep(machine: Kubeadm, params: t.Mapping[str, t.Any], *, check: bool) -> Ou
     return outcome
 
 
-def _enter(machine: Kubeadm, invitation: Invitation | None, *, check: bool) -> Outcome:
+def _enter(machine: Kubeadm, invitation: Invitation | None, *, begins: bool, check: bool) -> Outcome:
     """Begin a cluster or join one, unless the machine is a node already."""
-    what = "begins the cluster" if invitation is None else "joins the cluster"
+    what = "begins the cluster" if begins else "joins the cluster"
     diff = [{"before": "", "after": f"{machine.node.name} {what} {machine.cluster.name}\n"}]
     if check:
         changed = machine.phase() != "complete"

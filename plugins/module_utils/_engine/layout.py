@@ -35,6 +35,8 @@ class Layout:
     node_ports: tuple[int, ...]
     #: folders in which the engine and its parts keep what they make, the outer ones first
     data: tuple[str, ...]
+    #: what the engine makes in passing; removed when it was not there before and is empty
+    incidental: tuple[str, ...]
     #: network interfaces of CNI plugins and flannel
     interfaces: tuple[str, ...]
 
@@ -69,12 +71,27 @@ KUBEADM = Layout(
         "/run/containerd",
         "/run/flannel",
         "/run/netns",
+        "/run/nri",
         "/var/lib/cni",
         "/var/lib/containerd",
         "/var/lib/etcd",
         "/var/lib/kubelet",
         "/var/log/containers",
         "/var/log/pods",
+    ),
+    incidental=(
+        "/etc/ca-certificates",
+        "/etc/pki",
+        "/etc/ssl",
+        "/etc/ssl/certs",
+        "/run/xtables.lock",
+        "/usr/lib/modules",
+        "/usr/libexec/kubernetes",
+        "/usr/libexec/kubernetes/kubelet-plugins",
+        "/usr/libexec/kubernetes/kubelet-plugins/volume",
+        "/usr/libexec/kubernetes/kubelet-plugins/volume/exec",
+        "/usr/local/share/ca-certificates",
+        "/usr/share/ca-certificates",
     ),
     interfaces=("cni0", "flannel.1", "flannel-v6.1", "kube-ipvs0"),
 )

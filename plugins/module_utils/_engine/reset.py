@@ -65,7 +65,7 @@ class Reset:
             return []
         record = Record.load(self.directory)
         steps = [f"stop {unit}" for unit in (self.layout.node_unit, self.layout.runtime_unit)]
-        steps += [f"empty {folder}" for folder in record.data or [] if Path(folder).exists()]
+        steps += [f"empty {folder}" for folder in record.data or {} if Path(folder).exists()]
         steps += [f"take away or restore {path}" for path in sorted(record.entries)]
         return [*steps, f"remove {self.directory}"]
 
@@ -132,9 +132,11 @@ class Reset:
         # CNI plugins of others may be configured beside ours.
         with contextlib.suppress(FileNotFoundError):
             _CONFLIST.unlink()
-        for name in record.data or []:
+        for name, mode in (record.data or {}).items():
             if empty(Path(name)):
                 self.done.append(f"emptied {name}")
+            if mode is not None and Path(name).is_dir():
+                Path(name).chmod(mode)
 
     def _files(self, record: Record) -> None:
         for path in sorted(record.entries):
@@ -158,9 +160,13 @@ class Reset:
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(folder)
         for name in sorted(record.directories, key=lambda path: path.count("/"), reverse=True):
+            place = Path(name)
             # Not empty: somebody else uses it. Busy: it is a mount point.
             with contextlib.suppress(OSError):
-                Path(name).rmdir()
+                if place.is_file() and place.stat().st_size == 0:
+                    place.unlink()
+                else:
+                    place.rmdir()
 
 
 def mounts_below(prefixes: t.Sequence[str], table: Path = Path("/proc/self/mounts")) -> list[str]:

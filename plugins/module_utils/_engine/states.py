@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 Phase = t.Literal["none", "half", "complete"]
 
@@ -74,42 +74,61 @@ def decide(servers: t.Sequence[str], states: t.Mapping[str, NodeState]) -> Decis
     unseen = tuple(name for name in servers if name not in states)
     complete = [name for name in servers if name in states and states[name].phase == "complete"]
     live = [name for name in complete if states[name].api_ready]
-    half = tuple(state.node_name for state in states.values() if state.phase == "half" and state.node_name)
-    joiners = [name for name, state in states.items() if state.phase != "complete"]
     if live:
-        contact = live[0]
-        strangers = _strangers(states, states[contact].ca_hash)
-        if strangers:
-            return Decision(contact=contact, unseen=unseen, problem=_other_cluster(strangers, contact))
-        return Decision(
-            contact=contact,
-            join_servers=tuple(name for name in servers if name in joiners),
-            join_agents=tuple(name for name in joiners if name not in servers),
-            forget=half,
-            relabel=tuple(name for name, state in states.items() if state.node_differs),
-            kube_proxy=states[contact].kube_proxy,
-            unseen=unseen,
-        )
+        return _with_cluster(live[0], servers, states, unseen)
+    joiners = [name for name, state in states.items() if state.phase != "complete"]
     if not joiners and not complete:
         # Only agents were looked at, and all of them are nodes: nothing to do, nobody to ask.
         return Decision(unseen=unseen)
-    if complete:
-        return Decision(unseen=unseen, problem=_no_answer(complete))
-    if unseen:
-        return Decision(unseen=unseen, problem=_not_all_seen(unseen))
-    if not servers:
-        return Decision(problem="The cluster has no server. Put a machine into the group servers.")
-    members = [name for name, state in states.items() if state.phase == "complete"]
-    if members:
-        return Decision(problem=_orphans(members))
-    first = servers[0]
-    return Decision(
-        begin=first,
-        contact=first,
-        join_servers=tuple(name for name in servers[1:] if name in joiners),
-        join_agents=tuple(name for name in joiners if name not in servers),
-        forget=half,
+    problem = _why_not_begin(servers, states, complete, unseen)
+    if problem:
+        return Decision(unseen=unseen, problem=problem)
+    return _joining(Decision(begin=servers[0], contact=servers[0]), servers[1:], states, servers[:1])
+
+
+def _with_cluster(
+    contact: str, servers: t.Sequence[str], states: t.Mapping[str, NodeState], unseen: tuple[str, ...]
+) -> Decision:
+    strangers = _strangers(states, states[contact].ca_hash)
+    if strangers:
+        return Decision(contact=contact, unseen=unseen, problem=_other_cluster(strangers, contact))
+    found = Decision(
+        contact=contact,
+        relabel=tuple(name for name, state in states.items() if state.node_differs),
+        kube_proxy=states[contact].kube_proxy,
+        unseen=unseen,
     )
+    return _joining(found, servers, states)
+
+
+def _joining(
+    found: Decision, servers: t.Sequence[str], states: t.Mapping[str, NodeState], begun: t.Sequence[str] = ()
+) -> Decision:
+    joiners = [name for name, state in states.items() if state.phase != "complete" and name not in begun]
+    half = [states[name] for name in joiners if states[name].phase == "half"]
+    return replace(
+        found,
+        join_servers=tuple(name for name in servers if name in joiners),
+        join_agents=tuple(name for name in joiners if name not in servers),
+        forget=tuple(state.node_name for state in half if state.node_name),
+    )
+
+
+def _why_not_begin(
+    servers: t.Sequence[str],
+    states: t.Mapping[str, NodeState],
+    complete: t.Sequence[str],
+    unseen: t.Sequence[str],
+) -> str:
+    """Why no cluster may begin although none is known to live; empty when it may."""
+    if complete:
+        return _no_answer(complete)
+    if unseen:
+        return _not_all_seen(unseen)
+    if not servers:
+        return "The cluster has no server. Put a machine into the group servers."
+    members = [name for name, state in states.items() if state.phase == "complete"]
+    return _orphans(members) if members else ""
 
 
 def _strangers(states: t.Mapping[str, NodeState], ca_hash: str) -> list[str]:

@@ -167,7 +167,7 @@ def verify(staged: Path, source: str, sha256: str) -> None:
         staged.unlink()
         raise InstallError(
             f"{source} arrived damaged: sha256 {found}, the bundle's manifest says {sha256}. It was removed and "
-            "nothing was put in its place. Run again; if it happens again, check the machine's memory, disk and network."
+            "nothing was put in its place. Run again; if it happens again, check its memory, disk and network."
         )
 
 

@@ -82,10 +82,11 @@ class Record:
 
     directory: Path = STATE_DIRECTORY
     entries: dict[str, Entry] = field(default_factory=dict)
-    #: folders that did not exist before
+    #: folders, and files that came empty, which did not exist before
     directories: list[str] = field(default_factory=list)
-    #: folders that were absent or empty, so that all in them came with the cluster; None: not looked yet
-    data: list[str] | None = None
+    #: folders that were absent or empty, so that all in them came with the cluster, and the mode they had;
+    #: None: not looked yet
+    data: dict[str, int | None] | None = None
     #: packages that were missing when we first looked
     packages: list[str] = field(default_factory=list)
     #: kernel settings as they were
@@ -186,18 +187,23 @@ class Record:
                 self.save()
             folder.mkdir(mode=mode, exist_ok=True)
 
-    def note_data(self, folders: t.Sequence[str]) -> None:
-        """Remember, once, which folders are the cluster's alone: those that are absent or empty now."""
+    def note_data(self, folders: t.Sequence[str], incidental: t.Sequence[str] = ()) -> None:
+        """Remember, once, which folders are the cluster's alone: those that are absent or empty now.
+
+        :param incidental: places that the cluster makes as well, but that are not its own.
+        """
         if self.data is not None:
             return
-        self.data = []
+        self.data = {}
+        for name in (*folders, *incidental):
+            if not os.path.lexists(name) and name not in self.directories:
+                self.directories.append(name)
         for name in folders:
             folder = Path(name)
             if not folder.exists():
-                self.directories += [] if name in self.directories else [name]
-                self.data.append(name)
+                self.data[name] = None
             elif folder.is_dir() and not any(folder.iterdir()):
-                self.data.append(name)
+                self.data[name] = folder.stat().st_mode & 0o7777
         self.save()
 
     def set_aside(self, path: Path) -> Before | None:
