@@ -48,6 +48,10 @@ options:
         type: list
         elements: str
         default: []
+  mode:
+    description: How the addresses are announced, V(l2).
+    type: str
+    default: l2
 seealso:
   - module: kateskit.klubster.cluster_objects
 """

@@ -41,7 +41,7 @@ def load_balancer_sets(bundle: Bundle, plan: Plan) -> list[Object]:
     load_balancer = plan["load_balancer"]
     if load_balancer["provider"] == "none":
         return [{"name": metallb.SET, "state": "absent"}]
-    return [metallb.metallb_set(bundle, pools=load_balancer["pools"])]
+    return [metallb.metallb_set(bundle, pools=load_balancer["pools"], mode=load_balancer["mode"])]
 
 
 #: tag of the layer and its sets, in the order of applying

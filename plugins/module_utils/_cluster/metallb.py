@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import manifests
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Object
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Object
 
 SET = "load-balancer"
 IMAGES = ("metallb-controller", "metallb-speaker")
@@ -22,12 +22,17 @@ _RESOURCES = {
 }
 
 
-def metallb_set(bundle: manifests.Bundle, *, pools: t.Sequence[t.Mapping[str, t.Any]]) -> Object:
-    """The set with MetalLB and one IPAddressPool and L2Advertisement per pool.
+def metallb_set(bundle: manifests.Bundle, *, pools: t.Sequence[t.Mapping[str, t.Any]], mode: str = "l2") -> Object:
+    """The set with MetalLB, one IPAddressPool per pool, and what announces it in this mode.
 
     MetalLB's speakers find each other with the help of a shared secret. Its controller would make one, but only after
     the speakers' pods have begun to wait for it; made along with the rest, it costs no waiting.
     """
+    if mode not in _ANNOUNCEMENTS:
+        raise DefinitionError(
+            f"load_balancer_mode = {mode!r}: MetalLB announces addresses here by {', '.join(_ANNOUNCEMENTS)}. "
+            "Choose one of these."
+        )
     objects = manifests.load(bundle, MANIFEST)
     for kind, name in (("Deployment", "controller"), ("DaemonSet", "speaker")):
         workload = manifests.the(objects, kind, name)
@@ -44,7 +49,7 @@ def metallb_set(bundle: manifests.Bundle, *, pools: t.Sequence[t.Mapping[str, t.
         {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}
     ]
     for pool in pools:
-        objects += _pool(pool)
+        objects += [_pool(pool), _ANNOUNCEMENTS[mode](pool)]
     return {
         "name": SET,
         "definitions": objects,
@@ -52,29 +57,31 @@ def metallb_set(bundle: manifests.Bundle, *, pools: t.Sequence[t.Mapping[str, t.
     }
 
 
-def _pool(pool: t.Mapping[str, t.Any]) -> list[Object]:
+def _pool(pool: t.Mapping[str, t.Any]) -> Object:
+    return _custom(
+        "IPAddressPool",
+        str(pool["name"]),
+        {
+            "addresses": [str(address) for address in pool["addresses"]],
+            "autoAssign": bool(pool.get("auto_assign", True)),
+            "avoidBuggyIPs": bool(pool.get("avoid_buggy_ips", False)),
+        },
+    )
+
+
+def _l2(pool: t.Mapping[str, t.Any]) -> Object:
     name = str(pool["name"])
-    advertisement: Object = {"ipAddressPools": [name]}
     interfaces = [str(interface) for interface in pool.get("interfaces") or []]
-    if interfaces:
-        advertisement["interfaces"] = interfaces
-    return [
-        _custom(
-            "IPAddressPool",
-            name,
-            {
-                "addresses": [str(address) for address in pool["addresses"]],
-                "autoAssign": bool(pool.get("auto_assign", True)),
-                "avoidBuggyIPs": bool(pool.get("avoid_buggy_ips", False)),
-            },
-        ),
-        _custom("L2Advertisement", name, advertisement),
-    ]
+    return _custom(
+        "L2Advertisement", name, {"ipAddressPools": [name], **({"interfaces": interfaces} if interfaces else {})}
+    )
 
 
 def _custom(kind: str, name: str, spec: Object) -> Object:
     metadata = {"name": name, "namespace": NAMESPACE}
     return {"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec}
 
+
+_ANNOUNCEMENTS: dict[str, t.Callable[[t.Mapping[str, t.Any]], Object]] = {"l2": _l2}
 
 __all__ = ("IMAGES", "MANIFEST", "NAMESPACE", "SET", "metallb_set")

@@ -396,7 +396,7 @@ PLAN: Object = {
     "cni": {"provider": "flannel", "backend": "vxlan", "mtu": None},
     "networks": {"pod": ["10.244.0.0/16"]},
     "storage": {"local_path": {"enabled": True, "path": "/data", "class_name": "disk", "default_class": True}},
-    "load_balancer": {"provider": "metallb", "pools": [{"name": "a", "addresses": ["10.0.0.0/28"]}]},
+    "load_balancer": {"provider": "metallb", "mode": "l2", "pools": [{"name": "a", "addresses": ["10.0.0.0/28"]}]},
 }
 TEST_TAGS: list[tuple[list[str], list[str], list[str]]] = [
     (["all"], [], ["cni", "storage-local-path", "load-balancer"]),
@@ -433,3 +433,8 @@ def test_layers_that_are_switched_off(bundle: FakeBundle) -> None:
     assert (cni["definitions"], cni["fixed"]) == ([], {"provider": "none"})
     assert storage == {"name": "storage-local-path", "state": "absent"}
     assert load_balancer == {"name": "load-balancer", "state": "absent"}
+
+
+def test_a_mode_that_does_not_exist_is_told(bundle: FakeBundle) -> None:
+    with pytest.raises(DefinitionError, match=r"load_balancer_mode = 'bgp': MetalLB announces addresses here by l2\."):
+        metallb.metallb_set(bundle, pools=[], mode="bgp")
