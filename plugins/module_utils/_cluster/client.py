@@ -67,8 +67,12 @@ class KubernetesService:
         configuration = kubernetes.client.Configuration()
         try:
             kubernetes.config.load_kube_config(config_file=str(path), client_configuration=configuration)
-        except kubernetes.config.ConfigException as exc:
-            raise ClusterError(f"The kubeconfig {path} cannot be used: {exc}") from exc
+        except kubernetes.config.ConfigException:
+            # The library's own words quote the file, keys included; not even the cause is kept.
+            raise ClusterError(
+                f"The kubeconfig {path} cannot be used: it is damaged or lacks an entry. "
+                "Remove it, and site.yml writes it anew."
+            ) from None
         if server:
             configuration.tls_server_name = urllib3.util.parse_url(configuration.host).host
             configuration.host = server
