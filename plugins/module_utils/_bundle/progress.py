@@ -19,7 +19,6 @@ class Progress:
 
     :param weights: what is to do: name → seconds on the machine the catalogue was measured on.
     :param emit: prints one line.
-    :param parallel: how many of them run at the same time.
     """
 
     def __init__(
