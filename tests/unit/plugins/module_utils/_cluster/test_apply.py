@@ -382,6 +382,7 @@ def test_a_generated_secret_is_made_once_and_then_left_alone() -> None:
     assert len(base64.b64decode(value)) == 64
     assert "created Secret house/key" in done(report)
     assert value not in json.dumps(report.as_diff())
+    assert done(apply(cluster, data, check=True)) == []
     assert done(apply(cluster, data)) == []
     assert cluster.objects[ref]["data"]["secretkey"] == value
 

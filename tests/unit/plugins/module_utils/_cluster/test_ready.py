@@ -136,8 +136,10 @@ def _refused() -> dict[str, str]:
 
 
 def test_a_timeout_lists_states_and_causes() -> None:
+    clock = FakeClock()
     with pytest.raises(Timeout) as caught:
-        Waiter(FakeClock(), 2).until(lambda: {"Pod a": "is slow", "Pod b": "too"}, lambda _names: ["no disk", "no net"])
+        Waiter(clock, 2).until(lambda: {"Pod a": "is slow", "Pod b": "too"}, lambda _names: ["no disk", "no net"])
+    assert clock.now() == pytest.approx(2)
     assert str(caught.value) == (
         "Likely cause: no disk\nAfter 2 s this was still not ready:\n  - Pod a: is slow\n  - Pod b: too\n"
         "Also seen:\n  - no net"
