@@ -195,9 +195,9 @@ def has_owner(obj: t.Mapping[str, t.Any]) -> bool:
 def satisfied(live: t.Mapping[str, t.Any], wanted: t.Mapping[str, t.Any]) -> bool:
     """Whether applying ``wanted`` again would change nothing.
 
-    All of it stands in the live object, and with it the digest, an annotation, which says that the last thing we applied
-    was exactly this: so there is no field of ours to take away. A no of this function may be wrong (the API server
-    writes some values in its own way), a yes never is.
+    All of it stands in the live object, and with it the digest, an annotation, which says that the last thing we
+    applied was exactly this: so there is no field of ours to take away. A no of this function may be wrong (the API
+    server writes some values in its own way), a yes never is.
     """
     return contains(live, wanted)
 
