@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import json
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.certificates import (
+    CertificateError,
+    public_key_hash,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import (
+    EngineError,
+    Kubeadm,
+    reset_arguments,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import Invitation, NodeSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed
+from settings import agent, cluster, server
+
+INVITATION = Invitation("api.home.internal:6443", "abcdef.0123456789abcdef", "sha256:00")
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CA as kubeadm makes one."""
+    folder = tmp_path_factory.mktemp("ca")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=kubernetes", "-days", "3650"),
+            *("-keyout", str(folder / "ca.key"), "-out", str(folder / "ca.crt")),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return folder / "ca.crt"
+
+
+def test_the_hash_is_what_openssl_says(ca: Path) -> None:
+    key = subprocess.run(
+        ["openssl", "x509", "-in", str(ca), "-pubkey", "-noout"], check=True, capture_output=True
+    ).stdout
+    der = subprocess.run(
+        ["openssl", "pkey", "-pubin", "-outform", "der"], check=True, capture_output=True, input=key
+    ).stdout
+    digest = subprocess.run(["openssl", "dgst", "-sha256", "-r"], check=True, capture_output=True, input=der).stdout
+    assert public_key_hash(ca.read_text()) == "sha256:" + digest.decode().split()[0]
+
+
+@pytest.mark.parametrize("text", ["", "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"])
+def test_what_is_no_certificate(text: str) -> None:
+    with pytest.raises(CertificateError):
+        public_key_hash(text)
+
+
+class FakeApi:
+    """The API with its objects by path."""
+
+    def __init__(self, objects: dict[str, t.Any], ready: bool = True) -> None:
+        self.objects, self.is_ready, self.patches, self.deleted = objects, ready, list[tuple[str, t.Any]](), list[str]()
+
+    def ready(self) -> bool:
+        return self.is_ready
+
+    def get(self, path: str) -> dict[str, t.Any]:
+        if path not in self.objects:
+            raise ApiError("not found", 404)
+        return t.cast("dict[str, t.Any]", self.objects[path])
+
+    def patch(self, path: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        self.patches.append((path, body))
+        return {}
+
+    def delete(self, path: str) -> None:
+        self.deleted.append(path)
+
+
+class Node:
+    """A machine in a folder, a kubeadm that does what the real one leaves behind, and what was asked of it."""
+
+    def __init__(self, folder: Path, ca: Path, node: NodeSettings, fails: str = "") -> None:
+        self.root, self.ca, self.fails = folder / "root", ca, fails
+        self.calls: list[list[str]] = []
+        self.documents: list[dict[str, t.Any]] = []
+        self.api = FakeApi({f"/api/v1/nodes/{node.name}": {"metadata": {}}})
+        (self.root / "run").mkdir(parents=True, exist_ok=True)
+        self.machine = Kubeadm(
+            KUBEADM,
+            cluster(),
+            node,
+            self.run,
+            folder / "state",
+            self.root,
+            0.0,
+            lambda *_: self.api,
+        )
+
+    def run(self, argv: t.Sequence[str], **_: t.Any) -> Result:
+        if argv[0] == "journalctl":
+            return Result(0, "kubelet: no space left on device\n", "")
+        self.calls.append(list(argv))
+        assert "abcdef.0123456789abcdef" not in " ".join(argv)
+        if "--config" in argv:
+            path = Path(argv[argv.index("--config") + 1])
+            assert path.stat().st_mode & 0o777 == 0o600
+            self.documents = list(yaml.safe_load_all(path.read_text()))
+        verb = argv[1]
+        if verb == self.fails:
+            raise CommandFailed(argv, 1, "", "it broke")
+        if verb in {"init", "join"} and "phase" not in argv:
+            for name, text in (("kubelet.conf", ""), ("pki/ca.crt", self.ca.read_text())):
+                path = self.root / "etc/kubernetes" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+        return Result(0, "warning\nabcdef.0123456789abcdef\n" if verb == "token" else "", "")
+
+
+def test_begin_leaves_a_complete_node_and_no_secret_behind(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, server())
+    assert node.machine.phase() == "none"
+    node.machine.begin()
+    assert node.machine.phase() == "complete"
+    assert [document["kind"] for document in node.documents][:2] == ["InitConfiguration", "ClusterConfiguration"]
+    assert "--skip-token-print" in node.calls[0]
+    assert not (node.root / "run/klubster").exists()
+    state = node.machine.state()
+    assert state.api_ready
+    assert state.ca_hash.startswith("sha256:")
+    assert any("config-digest" in str(body) for _, body in node.api.patches)
+
+
+@pytest.mark.parametrize(("verb", "node"), [("init", server()), ("join", agent())])
+def test_what_is_cut_short_is_half_is_cleaned_and_repeated(
+    tmp_path: Path, ca: Path, verb: str, node: NodeSettings
+) -> None:
+    broken = Node(tmp_path, ca, node, fails=verb)
+    act = broken.machine.begin if verb == "init" else lambda: broken.machine.join(INVITATION)
+    with pytest.raises(EngineError, match=rf"^The disk is full.*\nkubeadm {verb} failed \(exit status 1\)\.\nit broke"):
+        act()
+    assert broken.machine.phase() == "half"
+    assert not (broken.root / "run/klubster").exists()
+    (broken.root / "etc/kubernetes/manifests").mkdir(parents=True)
+    again = Node(tmp_path, ca, node)
+    again.machine.clean()
+    assert again.calls[0][1:3] == ["reset", "--force"]
+    assert list((again.root / "etc/kubernetes").iterdir()) == []
+    assert again.machine.phase() == "none"
+    again.machine.begin() if verb == "init" else again.machine.join(INVITATION)
+    assert again.machine.phase() == "complete"
+
+
+def test_a_complete_node_is_never_cleaned(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, agent())
+    node.machine.join(INVITATION)
+    with pytest.raises(EngineError, match="no half-finished state"):
+        node.machine.clean()
+    assert node.machine.phase() == "complete"
+    assert all(call[1] != "reset" for call in node.calls)
+
+
+def test_strangers_are_left_alone(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, agent())
+    (node.root / "etc/kubernetes").mkdir(parents=True)
+    (node.root / "etc/kubernetes/kubelet.conf").write_text("")
+    with pytest.raises(EngineError, match="this collection did not make it"):
+        node.machine.phase()
+    node.machine.state_directory.mkdir()
+    marker = {"cluster": "other", "action": "join", "complete": True}
+    (node.machine.state_directory / "kubeadm.json").write_text(json.dumps(marker))
+    with pytest.raises(EngineError, match="belongs to the cluster 'other', not to 'home'"):
+        node.machine.phase()
+
+
+def test_a_server_that_lost_its_files_but_not_its_data_is_left_alone(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, server())
+    node.machine.begin()
+    (node.root / "etc/kubernetes/kubelet.conf").unlink()
+    assert node.machine.phase() == "none"
+    (node.root / "var/lib/etcd/member").mkdir(parents=True)
+    with pytest.raises(EngineError, match="etcd's data is not"):
+        node.machine.phase()
+
+
+def test_an_invitation(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, server())
+    node.machine.begin()
+    found = node.machine.invite(servers=True, forget=["agent9"])
+    assert (found.endpoint, found.token) == ("api.home.internal:6443", "abcdef.0123456789abcdef")
+    assert found.ca_hash == public_key_hash(ca.read_text())
+    assert len(found.certificate_key) == 64
+    assert node.api.deleted == ["/api/v1/nodes/agent9"]
+    assert all(found.certificate_key not in " ".join(call) for call in node.calls)
+    assert node.documents[0]["certificateKey"] == found.certificate_key
+    assert node.machine.invite(servers=False).certificate_key == ""
+
+
+def test_an_api_that_does_not_come_is_explained(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, server())
+    node.api.is_ready = False
+    with pytest.raises(EngineError, match=r"^The disk is full.*\nThe API of this server did not get ready"):
+        node.machine.begin()
+    assert node.machine.phase() == "half"
+
+
+def test_a_node_that_does_not_register_is_explained(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, agent())
+    node.api.objects.clear()
+    with pytest.raises(EngineError, match="Node agent1 did not register"):
+        node.machine.join(INVITATION)
+    assert node.machine.is_forgotten()
+
+
+def test_kube_proxy_is_rolled_and_noted(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, server())
+    node.machine.begin()
+    node.api.patches.clear()
+    node.machine.configure_proxy()
+    assert node.calls[-1][1:5] == ["init", "phase", "addon", "kube-proxy"]
+    assert [path.rpartition("/")[0].rpartition("/")[2] for path, _ in node.api.patches] == ["daemonsets", "configmaps"]
+
+
+def test_labels_are_given_once(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, server())
+    assert node.machine.reconcile(server(labels={"zone": "attic"}))
+    body = node.api.patches[-1][1]
+    node.api.objects["/api/v1/nodes/server1"] = body
+    assert not node.machine.reconcile(server(labels={"zone": "attic"}))
+
+
+def test_leaving_tells_etcd_only_when_somebody_stays() -> None:
+    assert "remove-etcd-member" in reset_arguments(KUBEADM, leave=False)
+    assert "remove-etcd-member" not in reset_arguments(KUBEADM, leave=True)
