@@ -12,6 +12,8 @@ import typing as t
 
 #: A line comes at least this often, in seconds.
 INTERVAL = 30.0
+#: Seconds of work before its pace is taken for the rest.
+_FIRST_PACE = 20.0
 
 
 class Progress:
@@ -63,33 +65,29 @@ class Progress:
 
     def _say(self, text: str) -> None:
         now = self._last = self._clock()
-        left = remaining(self._weights, self._done, self._started, now, self._begin)
         tail = f"{len(self._done)} of {len(self._weights)}"
-        if left is not None and len(self._done) < len(self._weights):
+        if len(self._done) < len(self._weights):
+            left = remaining(self._weights, self._done, self._started, now)
             tail += f", about {duration(left)} left"
         self._emit(f"[{duration(now - self._begin):>5}] {text}  ({tail})")
 
 
 def remaining(
-    weights: t.Mapping[str, float],
-    done: t.Collection[str],
-    started: t.Mapping[str, float],
-    now: float,
-    begin: float,
-) -> float | None:
-    """Seconds that are left, from the pace so far; None before there is a pace.
+    weights: t.Mapping[str, float], done: t.Collection[str], started: t.Mapping[str, float], now: float
+) -> float:
+    """Seconds that are left: the catalogue's at first, then by the pace since the first start.
 
     What runs counts as far as its time went, but never as finished.
     """
     total = sum(weights.values())
     ready = sum(weights[name] for name in done if name in weights)
-    elapsed = now - begin
     for name, since in started.items():
         if name in weights and name not in done:
             ready += min(now - since, 0.95 * weights[name])
-    if elapsed < 5 or ready <= 0:
-        return total if elapsed < 5 and total else None
-    return max(0.0, (total - ready) * elapsed / ready)
+    worked = now - min(started.values(), default=now)
+    if worked < _FIRST_PACE or ready <= 0:
+        return total - ready
+    return max(0.0, (total - ready) * worked / ready)
 
 
 def duration(seconds: float) -> str:

@@ -51,14 +51,17 @@ def test_a_failure_is_shown_as_one() -> None:
     ("done", "started", "now", "expected"),
     [
         ((), {}, 0.0, 420.0),  # nothing known: the catalogue's seconds
+        ((), {}, 300.0, 420.0),  # downloading says nothing about the pace of building
+        ((), {"b": 300.0}, 300.1, 419.9),
         (("a",), {"a": 0.0}, 40.0, 800.0),  # twice as slow as the catalogue's machine
-        (("a",), {"a": 0.0}, 10.0, 200.0),
+        (("a",), {"a": 0.0}, 20.0, 400.0),
+        (("a",), {"a": 100.0}, 140.0, 800.0),  # the pace counts from the first start
         ((), {"b": 0.0}, 1000.0, 40.0 / 380.0 * 1000.0),  # what runs too long never counts as finished
         (("a", "b"), {"a": 0.0, "b": 0.0}, 100.0, 0.0),
     ],
 )
 def test_remaining(done: tuple[str, ...], started: dict[str, float], now: float, expected: float) -> None:
-    assert remaining({"a": 20.0, "b": 400.0}, done, started, now, 0.0) == pytest.approx(expected)
+    assert remaining({"a": 20.0, "b": 400.0}, done, started, now) == pytest.approx(expected)
 
 
 def test_duration() -> None:
