@@ -37,6 +37,10 @@ options:
     description: Name of the cluster.
     type: str
     required: true
+  confirmation:
+    description: The cluster's name again, as the user's word that it may be destroyed.
+    type: str
+    required: true
   leave:
     description: Whether servers stay that have to forget this machine's etcd member.
     type: bool
@@ -48,6 +52,7 @@ EXAMPLES = r"""
 - name: Take the machine back
   kateskit.klubster.node_reset:
     cluster: home
+    confirmation: home
 """
 
 RETURN = r"""
@@ -68,7 +73,10 @@ packages:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.reset import Reset
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.reset import (
+    Reset,
+    refuse_unless_confirmed,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
 
@@ -78,6 +86,7 @@ def main() -> None:
         {
             "engine": {"type": "str", "default": "kubeadm", "choices": ["kubeadm"]},
             "cluster": {"type": "str", "required": True},
+            "confirmation": {"type": "str", "required": True},
             "leave": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -85,6 +94,7 @@ def main() -> None:
     given = module.params
     reset = Reset(LAYOUTS[given["engine"]], given["cluster"], run, leave=given["leave"])
     try:
+        refuse_unless_confirmed(given["cluster"], given["confirmation"])
         reset.refuse_strangers()
         packages = Record.load().packages
         if module.check_mode:

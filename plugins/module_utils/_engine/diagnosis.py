@@ -34,7 +34,8 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (
             (
-                r"missing required cgroup subsystem|missing (required )?cgroups?: memory|cgroup.*memory.*(not found|disabled)"
+                r"missing required cgroup subsystem|missing (required )?cgroups?: memory"
+                r"|cgroup.*memory.*(not found|disabled)"
                 r"|failed to find subsystem mount for required subsystem: memory"
             ),
             (

@@ -18,7 +18,7 @@ from pathlib import Path
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import read_marker, reset_arguments
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import Layout
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import firewall, managed_files
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel, KernelError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
@@ -30,6 +30,21 @@ _OUR_FOLDERS = (Path("/etc/klubster"), Path("/run/klubster"))
 
 class ResetError(KlubsterError):
     """The machine may not be reset, or something does not go."""
+
+
+def refuse_unless_confirmed(cluster: str, confirmation: str) -> None:
+    """:raises InvalidInput: the user did not give the cluster's name as their word."""
+    if confirmation != cluster or not cluster:
+        raise InvalidInput(
+            [
+                Problem(
+                    "klubster_reset",
+                    confirmation,
+                    "A reset destroys the cluster and the data on its machines, so it is asked for by name.",
+                    f"If you mean it, add -e klubster_reset={cluster}.",
+                )
+            ]
+        )
 
 
 @dataclass
@@ -250,4 +265,12 @@ def remove_cgroups(root: Path) -> None:
                     Path(folder).rmdir()
 
 
-__all__ = ("Reset", "ResetError", "empty", "end_containers", "mounts_below", "remove_cgroups")
+__all__ = (
+    "Reset",
+    "ResetError",
+    "empty",
+    "end_containers",
+    "mounts_below",
+    "refuse_unless_confirmed",
+    "remove_cgroups",
+)

@@ -104,12 +104,12 @@ class Record:
         return self.directory / "installed.json"
 
     @classmethod
-    def load(cls, directory: Path = STATE_DIRECTORY) -> Record:
+    def load(cls, directory: Path | None = None) -> Record:
         """Read the record; an empty one when there is none.
 
         :raises RecordError: it is damaged, or of a newer collection.
         """
-        record = cls(directory)
+        record = cls(directory or STATE_DIRECTORY)
         try:
             text = record.path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -249,8 +249,9 @@ class Record:
 
 
 @contextlib.contextmanager
-def locked(directory: Path = STATE_DIRECTORY) -> t.Iterator[None]:
+def locked(directory: Path | None = None) -> t.Iterator[None]:
     """Hold the machine's lock: a run that was cut short may still be at work here while the next one starts."""
+    directory = directory or STATE_DIRECTORY
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -9,15 +9,12 @@ TEST_JOURNALS: list[tuple[str, str]] = [
     ("write /var/lib/kubelet/x: no space left on device", "The disk is full"),
     ("failed to run Kubelet: running with swap on is not supported, please disable swap", "because the machine swaps"),
     (
-        'err="failed to validate kubelet configuration, error: kubelet is configured to not run on a host using cgroup v1"',
+        'err="invalid configuration: kubelet is configured to not run on a host using cgroup v1"',
         "failCgroupV1: false",
     ),
     ("[ERROR SystemVerification]: missing required cgroups: memory", "cgroup_enable=memory"),
     (
-        (
-            "OCI runtime create failed: runc create failed: unable to start container process: can't get final child's PID "
-            "from pipe: EOF"
-        ),
+        ("OCI runtime create failed: unable to start container process: can't get final child's PID from pipe: EOF"),
         "klubster_lower_oom_score: false",
     ),
     ("containerd.service: Main process exited, code=exited, status=214/OOM_ADJUST", "klubster_lower_oom_score: false"),

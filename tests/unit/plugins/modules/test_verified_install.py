@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import record
+from ansible_collections.kateskit.klubster.plugins.modules import verified_install
+
+
+def run(capsys: pytest.CaptureFixture[str], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        verified_install.main()
+    return t.cast("dict[str, t.Any]", json.loads(capsys.readouterr().out))
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "state"
+    monkeypatch.setattr(record, "STATE_DIRECTORY", folder)
+    monkeypatch.setattr(verified_install, "STATE_DIRECTORY", folder)
+    return folder
+
+
+def arguments(path: Path) -> dict[str, t.Any]:
+    digest = hashlib.sha256(b"tool").hexdigest()
+    return {"set": "x", "files": [{"source": "bin/tool", "path": str(path), "sha256": digest, "size": 4}]}
+
+
+def test_compare_then_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bin/tool"
+    given = arguments(path)
+    checked = run(capsys, {**given, "_ansible_check_mode": True})
+    assert (checked["changed"], checked["missing"]) == (True, ["bin/tool"])
+    assert list(tmp_path.iterdir()) == []
+    compared = run(capsys, given)
+    (Path(compared["staging"]) / "bin__tool").write_bytes(b"tool")
+    assert run(capsys, {**given, "step": "place"})["changed"]
+    assert path.read_bytes() == b"tool"
+    assert not Path(compared["staging"]).exists()
+    again = run(capsys, given)
+    assert (again["changed"], again["missing"]) == (False, [])
+    assert run(capsys, {"set": "x", "files": []})["removed"] == [str(path)]
+
+
+def test_a_flipped_bit_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = arguments(tmp_path / "bin/tool")
+    (Path(run(capsys, given)["staging"]) / "bin__tool").write_bytes(b"tooL")
+    assert "bin/tool arrived damaged" in run(capsys, {**given, "step": "place"})["msg"]
+    assert not (tmp_path / "bin/tool").exists()
