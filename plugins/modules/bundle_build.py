@@ -30,6 +30,9 @@ attributes:
     support: full
   idempotent:
     support: full
+  platform:
+    support: full
+    platforms: posix
 options:
   sets:
     description: Sets of the catalogue to build.

@@ -38,6 +38,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: posix
 options:
   kubeconfig:
@@ -86,7 +87,6 @@ options:
             description: Key of the value.
             type: str
             required: true
-            no_log: false
           length:
             description: Random bytes in the value.
             type: int

@@ -27,6 +27,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: posix
 options:
   bundle_dir:
@@ -100,7 +101,6 @@ staging:
   sample: /var/lib/klubster/staging/images
 """
 
-import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -112,7 +112,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.record imp
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.staging import staged, user_id
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         {
             "bundle_dir": {"type": "path"},

@@ -25,6 +25,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: posix
 options:
   engine:
@@ -77,7 +78,6 @@ paths:
   sample: [/etc/containerd/config.toml]
 """
 
-import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
@@ -92,7 +92,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import K
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record, locked
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         {
             "engine": {"type": "str", "default": "kubeadm", "choices": ["kubeadm"]},

@@ -28,6 +28,9 @@ attributes:
     support: full
   idempotent:
     support: full
+  platform:
+    support: full
+    platforms: posix
 options:
   name:
     description: Name of the component in the catalogue.
@@ -120,7 +123,7 @@ def refreshed(builder: Builder, component: catalogue.Component, *, check_mode: b
     return {"changed": changed, "directory": str(folder), "diff": diff}
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         {
             "name": {"type": "str", "required": True},

@@ -28,6 +28,7 @@ attributes:
     details:
       - V(state=invited) makes a new token each time.
   platform:
+    support: full
     platforms: posix
 options:
   state:
@@ -152,7 +153,6 @@ invitation:
     certificate_key: ""
 """
 
-import typing as t
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
@@ -160,7 +160,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         {
             "state": {"type": "str", "default": "present", "choices": list(verbs.VERBS)},

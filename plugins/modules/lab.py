@@ -25,6 +25,9 @@ attributes:
     support: full
   idempotent:
     support: full
+  platform:
+    support: full
+    platforms: posix
 options:
   definition:
     description: The file that defines the lab, which is also an inventory by P(kateskit.klubster.lab#inventory).

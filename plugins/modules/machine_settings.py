@@ -26,6 +26,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: posix
 options:
   kernel_modules:
@@ -128,7 +129,7 @@ def _wanted(given: dict[str, t.Any], packages: list[str]) -> WantedMachine:
     )
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         {
             "kernel_modules": {"type": "list", "elements": "str", "default": []},

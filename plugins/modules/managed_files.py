@@ -27,6 +27,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: posix
 options:
   set:
@@ -99,7 +100,6 @@ paths:
   sample: [/etc/klubster/one.conf]
 """
 
-import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
@@ -112,7 +112,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_fi
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record, locked
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         {
             "set": {"type": "str", "required": True},

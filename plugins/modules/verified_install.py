@@ -29,6 +29,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: posix
 options:
   set:
@@ -106,7 +107,6 @@ staging:
   sample: /var/lib/klubster/staging/programs
 """
 
-import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
@@ -115,7 +115,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.record imp
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.staging import staged, user_id
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         {
             "set": {"type": "str", "required": True},
