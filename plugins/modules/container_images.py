@@ -73,6 +73,9 @@ options:
     type: str
     default: compare
     choices: [compare, place]
+  staging:
+    description: Filled in on the controller. The folder in which files have arrived.
+    type: path
   staging_owner:
     description: Filled in on the controller.
     type: str
@@ -98,7 +101,7 @@ staging:
   description: Folder on the machine in which archives arrive.
   returned: success
   type: str
-  sample: /var/lib/klubster/staging/images
+  sample: /var/lib/klubster/staging/images/tmp1234
 """
 
 from pathlib import Path
@@ -131,12 +134,14 @@ def main() -> None:
             "ctr": {"type": "path", "default": "/usr/local/bin/ctr"},
             "root": {"type": "path", "default": "/var/lib/containerd"},
             "step": {"type": "str", "default": "compare", "choices": ["compare", "place"]},
+            "staging": {"type": "path"},
             "staging_owner": {"type": "str", "default": ""},
         },
+        required_if=[("step", "place", ["staging"])],
         supports_check_mode=True,
     )
     given = module.params
-    staging = STATE_DIRECTORY / "staging" / "images"
+    staging, arriving = STATE_DIRECTORY / "staging" / "images", None
     try:
         wanted = [images.WantedImage(**entry) for entry in given["images"]]
         if module.check_mode:
@@ -147,11 +152,17 @@ def main() -> None:
                 record = Record.load()
                 missing = images.compare(wanted, images.listed(run, given["ctr"]), record)
                 if given["step"] == "place":
-                    images.load(staged(staging, [item.source for item in wanted]), missing, record, run, given["ctr"])
-                    remove_staging(staging)
+                    images.load(
+                        staged(Path(given["staging"]), [item.source for item in wanted]),
+                        missing,
+                        record,
+                        run,
+                        given["ctr"],
+                    )
+                    remove_staging(Path(given["staging"]))
                 elif missing:
                     images.check_space(missing, staging, Path(given["root"]))
-                    prepare_staging(staging, user_id(given["staging_owner"]))
+                    arriving = prepare_staging(staging, user_id(given["staging_owner"]))
     except KlubsterError as exc:
         module.fail_json(msg=str(exc))
     references = [item.reference for item in missing]
@@ -159,7 +170,7 @@ def main() -> None:
         changed=bool(missing),
         missing=references,
         sources=[item.source for item in missing],
-        staging=str(staging),
+        staging=given["staging"] or (str(arriving) if arriving else ""),
         diff={"before": {"missing": references}, "after": {"missing": []}} if references else {},
     )
 

@@ -68,6 +68,9 @@ options:
     type: str
     default: compare
     choices: [compare, place]
+  staging:
+    description: Filled in on the controller. The folder in which files have arrived.
+    type: path
   staging_owner:
     description: Filled in on the controller. The login user, which must be able to write to the place of arrival.
     type: str
@@ -104,9 +107,10 @@ staging:
   description: Folder on the machine in which files arrive.
   returned: when something is missing
   type: str
-  sample: /var/lib/klubster/staging/programs
+  sample: /var/lib/klubster/staging/programs/tmp1234
 """
 
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
@@ -133,12 +137,14 @@ def main() -> None:
                 },
             },
             "step": {"type": "str", "default": "compare", "choices": ["compare", "place"]},
+            "staging": {"type": "path"},
             "staging_owner": {"type": "str", "default": ""},
         },
+        required_if=[("step", "place", ["staging"])],
         supports_check_mode=True,
     )
     given = module.params
-    staging = STATE_DIRECTORY / "staging" / given["set"]
+    staging, arriving = STATE_DIRECTORY / "staging" / given["set"], None
     try:
         wanted = install.parse(given["files"])
         if module.check_mode:
@@ -148,15 +154,16 @@ def main() -> None:
             with locked():
                 record = Record.load()
                 comparison = install.compare(wanted, given["set"], record)
-                install.check_space(comparison.missing, staging)
-                install.settle(comparison, given["set"], record)
                 if given["step"] == "place":
-                    install.place(
-                        staged(staging, [item.source for item in wanted]), comparison.missing, given["set"], record
-                    )
-                    install.remove_staging(staging)
-                elif comparison.missing:
-                    install.prepare_staging(staging, user_id(given["staging_owner"]))
+                    arrival = Path(given["staging"])
+                    arrived = staged(arrival, [item.source for item in wanted])
+                    install.place(arrived, comparison.missing, given["set"], record)
+                    install.remove_staging(arrival)
+                else:
+                    install.check_space(comparison.missing, staging)
+                    install.settle(comparison, given["set"], record)
+                    if comparison.missing:
+                        arriving = install.prepare_staging(staging, user_id(given["staging_owner"]))
     except KlubsterError as exc:
         module.fail_json(msg=str(exc))
     missing = [item.source for item in comparison.missing]
@@ -165,7 +172,7 @@ def main() -> None:
         changed=not comparison.empty,
         missing=missing,
         removed=list(comparison.surplus),
-        staging=str(staging),
+        staging=given["staging"] or (str(arriving) if arriving else ""),
         diff={"before": {"missing": missing, "removed": []}, "after": after} if not comparison.empty else {},
     )
 

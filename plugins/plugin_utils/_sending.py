@@ -47,7 +47,8 @@ class SendingAction(ActionBase):  # type: ignore[misc]
             if owner != "root":
                 # The folder was made by root; now it is made for the user who writes there.
                 arguments["staging_owner"] = owner
-                self._call(arguments, task_vars, "compare")
+                compared = self._call(arguments, task_vars, "compare")
+            arguments["staging"] = compared["staging"]
             for source in sources:
                 name = arrival_name(source)
                 self._connection.put_file(

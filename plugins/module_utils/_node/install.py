@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import stat
+import tempfile
 import typing as t
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,16 +138,20 @@ def require_space(folder: Path, total: int) -> None:
         )
 
 
-def prepare_staging(staging: Path, owner: int | None) -> None:
-    """An empty folder for arriving files; what a run that was cut short left there goes."""
-    remove_staging(staging)
-    staging.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    staging.mkdir(mode=0o700)
+def prepare_staging(place: Path, owner: int | None) -> Path:
+    """A new folder below ``place`` for arriving files; what a run that was cut short left there goes.
+
+    Its name is new each time: a module of the earlier run may still be at work, and must not take what arrives now.
+    """
+    remove_staging(place)
+    place.mkdir(mode=0o700, parents=True)
+    staging = Path(tempfile.mkdtemp(dir=place))
     if owner:
         # The login user writes here, so it must be able to reach the folder, though not to list its parents.
         os.chown(staging, owner, -1)
-        for folder in (staging.parent, staging.parent.parent):
+        for folder in staging.parents[:3]:
             folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)
+    return staging
 
 
 def remove_staging(staging: Path) -> None:

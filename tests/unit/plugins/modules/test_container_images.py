@@ -46,7 +46,7 @@ def test_compare_then_place(tmp_path: Path, have: set[str], capsys: pytest.Captu
     compared = run(capsys, given)
     assert compared["sources"] == ["images/pause.tar"]
     (Path(compared["staging"]) / "images__pause.tar").write_bytes(b"archive")
-    assert run(capsys, {**given, "step": "place"})["changed"]
+    assert run(capsys, {**given, "step": "place", "staging": compared["staging"]})["changed"]
     assert have == {"bundle.test/pause:1"}
     assert not run(capsys, given)["changed"]
     have.clear()

@@ -40,7 +40,7 @@ def test_compare_then_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert list(tmp_path.iterdir()) == []
     compared = run(capsys, given)
     (Path(compared["staging"]) / "bin__tool").write_bytes(b"tool")
-    assert run(capsys, {**given, "step": "place"})["changed"]
+    assert run(capsys, {**given, "step": "place", "staging": compared["staging"]})["changed"]
     assert path.read_bytes() == b"tool"
     assert not Path(compared["staging"]).exists()
     again = run(capsys, given)
@@ -50,6 +50,7 @@ def test_compare_then_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_a_flipped_bit_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = arguments(tmp_path / "bin/tool")
-    (Path(run(capsys, given)["staging"]) / "bin__tool").write_bytes(b"tooL")
-    assert "bin/tool arrived damaged" in run(capsys, {**given, "step": "place"})["msg"]
+    compared = run(capsys, given)
+    (Path(compared["staging"]) / "bin__tool").write_bytes(b"tooL")
+    assert "bin/tool arrived damaged" in run(capsys, {**given, "step": "place", "staging": compared["staging"]})["msg"]
     assert not (tmp_path / "bin/tool").exists()

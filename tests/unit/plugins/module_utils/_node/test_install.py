@@ -34,8 +34,8 @@ class Machine:
         return comparison
 
     def arrive(self, content: bytes) -> dict[str, Path]:
-        install.prepare_staging(self.staging, None)
-        arrived = self.staging / arrival_name("bin/tool")
+        self.arrival = install.prepare_staging(self.staging, None)
+        arrived = self.arrival / arrival_name("bin/tool")
         arrived.write_bytes(content)
         return {"bin/tool": arrived}
 
@@ -77,7 +77,7 @@ def test_a_damaged_arrival_is_refused_and_removed(machine: Machine) -> None:
     with pytest.raises(InstallError, match=r"bin/tool arrived damaged: sha256 [0-9a-f]{64}.*Run again"):
         machine.install(item(machine.place), content=b"a progrAm\n")
     assert machine.place.read_bytes() == b"what worked before\n"
-    assert list(machine.staging.iterdir()) == []
+    assert list(machine.arrival.iterdir()) == []
     machine.install(item(machine.place))
     assert machine.place.read_bytes() == CONTENT
 
@@ -142,12 +142,15 @@ def test_a_full_disk_is_refused_with_numbers(machine: Machine, monkeypatch: pyte
     install.check_space([], machine.staging)
 
 
-def test_what_arrived_in_an_earlier_run_goes(machine: Machine) -> None:
-    machine.staging.mkdir()
-    (machine.staging / "half").write_bytes(b"x")
-    install.prepare_staging(machine.staging, None)
-    assert list(machine.staging.iterdir()) == []
-    assert machine.staging.stat().st_mode & 0o777 == 0o700
+def test_an_earlier_run_and_this_one_do_not_share_a_folder(machine: Machine) -> None:
+    first = install.prepare_staging(machine.staging, None)
+    (first / "half").write_bytes(b"x")
+    second = install.prepare_staging(machine.staging, None)
+    assert list(machine.staging.iterdir()) == [second]
+    assert second != first
+    assert second.stat().st_mode & 0o777 == 0o700
+    install.remove_staging(first)
+    assert second.exists()
 
 
 @pytest.mark.parametrize(
