@@ -144,7 +144,7 @@ def prepare_staging(place: Path, owner: int | None) -> Path:
     Its name is new each time: a module of the earlier run may still be at work, and must not take what arrives now.
     """
     remove_staging(place)
-    place.mkdir(mode=0o700, parents=True)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=place))
     if owner:
         # The login user writes here, so it must be able to reach the folder, though not to list its parents.
@@ -155,8 +155,8 @@ def prepare_staging(place: Path, owner: int | None) -> Path:
 
 
 def remove_staging(staging: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(staging)
+    """Remove what is there. A transfer that outlives its run may add to it meanwhile: the next run removes that."""
+    shutil.rmtree(staging, ignore_errors=True)
 
 
 def verify(staged: Path, source: str, sha256: str) -> None:

@@ -153,6 +153,20 @@ def test_an_earlier_run_and_this_one_do_not_share_a_folder(machine: Machine) -> 
     assert second.exists()
 
 
+def test_a_transfer_that_outlives_its_run_is_no_obstacle(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = install.prepare_staging(machine.staging, None)
+    (first / "late").write_bytes(b"x")
+    rmdir = os.rmdir
+
+    def busy(path: t.Any, **more: t.Any) -> None:
+        if Path(os.fsdecode(path)).name in {first.name, machine.staging.name}:
+            raise OSError(39, "Directory not empty")
+        rmdir(path, **more)
+
+    monkeypatch.setattr(os, "rmdir", busy)
+    assert install.prepare_staging(machine.staging, None) != first
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [({"sha256": None}, "sha256 and size"), ({"size": None}, "sha256 and size"), ({"mode": "9"}, "octal")],
