@@ -87,9 +87,7 @@ def main() -> None:
     parser.add_argument("--inventory", type=Path, default=ROOT / "inventories/lab")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=6, help="how many runs to kill")
-    parser.add_argument(
-        "--longest", type=float, default=75.0, help="seconds after which a run is killed at the latest"
-    )
+    parser.add_argument("--longest", type=float, default=75.0, help="seconds after which a run is killed at the latest")
     parser.add_argument("--output", type=Path, default=ROOT / "build/interruptions")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -98,9 +96,7 @@ def main() -> None:
     killed: list[Interruption] = []
     for number in range(options.count):
         killed.append(
-            interrupt(
-                options.inventory, moments.uniform(2, options.longest), options.output / f"run{number}.log"
-            )
+            interrupt(options.inventory, moments.uniform(2, options.longest), options.output / f"run{number}.log")
         )
         print(f"{number + 1:3d}  killed after {killed[-1].seconds:6.2f} s in: {killed[-1].task}", flush=True)
     start = time.monotonic()
