@@ -34,7 +34,8 @@ def test_the_page_answers_on_a_machine_that_is_no_node(inventory: Inventory, web
         pytest.skip("the inventory has no machine that is not a node")
     script = READ.format(url=f"http://{web_address}/hostname")
     for name in inventory.bystanders:
-        assert on_machine(inventory, name, f'python3 -c "{script}"').strip().startswith("web-"), name
+        line = f'ip neigh flush to {web_address}; python3 -c "{script}"'
+        assert on_machine(inventory, name, line).strip().startswith("web-"), name
 
 
 def test_one_machine_alone_answers_for_the_address(inventory: Inventory, web_address: str) -> None:
@@ -42,7 +43,7 @@ def test_one_machine_alone_answers_for_the_address(inventory: Inventory, web_add
     if not inventory.bystanders:
         pytest.skip("the inventory has no machine that is not a node")
     script = READ.format(url=f"http://{web_address}/hostname")
-    line = f'ip neigh flush {web_address}; python3 -c "{script}"; ip neigh show {web_address}'
+    line = f'ip neigh flush to {web_address}; python3 -c "{script}"; ip neigh show {web_address}'
     shown = on_machine(inventory, inventory.bystanders[0], line)
     assert "lladdr" in shown, shown
 
