@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Measures what the project promises about time, in one run on one machine, and compares with the promises.
 

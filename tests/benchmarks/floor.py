@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The bare floor: the least that makes the same cluster of equal machines, by SSH, kubeadm and kubectl.
 

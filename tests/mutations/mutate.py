@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Proves that the verification can fail: breaks a living cluster in many ways and demands red, then undoes it.
 

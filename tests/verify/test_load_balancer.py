@@ -26,7 +26,7 @@ def test_the_page_answers_from_outside(web_address: str) -> None:
         return len(names) == 2
 
     until(both, f"both pods of the page at {web_address}", 20, interval=0.1)
-    assert {fetch(f"http://{web_address}/hostname") for _ in range(REQUESTS)} == names
+    assert {fetch(f"http://{web_address}/hostname") for dummy in range(REQUESTS)} == names
 
 
 def test_the_page_answers_on_a_machine_that_is_no_node(inventory: Inventory, web_address: str) -> None:

@@ -14,7 +14,7 @@ TRIES = 12
 
 
 def test_pods_are_in_the_pod_network(inventory: Inventory, probes: dict[str, t.Any]) -> None:
-    whole = ipaddress.ip_network(str(inventory.get("klubster_pod_network", "10.244.0.0/16")).split(",")[0])
+    whole = ipaddress.ip_network(str(inventory.get("klubster_pod_network", "10.244.0.0/16")).split(",", maxsplit=1)[0])
     outside = {
         node: pod.status.pod_ip for node, pod in probes.items() if ipaddress.ip_address(pod.status.pod_ip) not in whole
     }
@@ -63,7 +63,8 @@ def test_every_pod_reaches_the_service_by_its_name(
 
 def test_the_dns_service_has_the_address_pods_are_told(cluster: Cluster, inventory: Inventory) -> None:
     found = cluster.core.read_namespaced_service("kube-dns", "kube-system")
-    services = ipaddress.ip_network(str(inventory.get("klubster_service_network", "10.96.0.0/16")).split(",")[0])
+    first = str(inventory.get("klubster_service_network", "10.96.0.0/16")).partition(",")[0]
+    services = ipaddress.ip_network(first)
     assert found.spec.cluster_ip == str(services[10])
 
 

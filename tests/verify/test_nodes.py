@@ -46,7 +46,7 @@ def test_every_node_has_the_version_of_the_inventory(cluster: Cluster, inventory
 
 
 def test_pod_networks_of_the_nodes_are_in_the_inventorys(cluster: Cluster, inventory: Inventory) -> None:
-    whole = ipaddress.ip_network(str(inventory.get("klubster_pod_network", "10.244.0.0/16")).split(",")[0])
+    whole = ipaddress.ip_network(str(inventory.get("klubster_pod_network", "10.244.0.0/16")).split(",", maxsplit=1)[0])
     for node in cluster.core.list_node().items:
         assert ipaddress.ip_network(node.spec.pod_cidr).subnet_of(whole), node.metadata.name  # type: ignore[arg-type]
 

@@ -138,7 +138,8 @@ class Builder:
                 shutil.rmtree(folder)
             stage.replace(folder)
         built = read_record(folder)
-        assert built is not None  # noqa: S101 (it was written above)
+        if built is None:
+            raise AssertionError(f"{folder} has no record although it was just written")
         return built
 
     def refresh(self, component: Component) -> bool:

@@ -96,7 +96,7 @@ class Kind:
 
     @classmethod
     def parse(cls, text: str) -> Kind:
-        api_version, _, kind = text.strip().rpartition("/")
+        api_version, dummy, kind = text.strip().rpartition("/")
         return cls(api_version, kind)
 
 

@@ -54,7 +54,7 @@ class HttpsApi:
     def ready(self) -> bool:
         """Whether the API says that it can serve."""
         try:
-            status, _ = self._call("GET", "/readyz")
+            status, dummy = self._call("GET", "/readyz")
         except (ApiError, OSError):
             return False
         return status == 200

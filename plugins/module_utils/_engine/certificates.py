@@ -32,12 +32,12 @@ def public_key_hash(pem: str) -> str:
 
 def _public_key_info(der: bytes) -> bytes:
     """Certificate → TBSCertificate → the seventh field (the eighth when a version stands first)."""
-    start, _ = _content(der, 0)
-    start, _ = _content(der, start)
+    start, dummy = _content(der, 0)
+    start, dummy = _content(der, start)
     position = start
     # version [0], serial, signature, issuer, validity, subject, subjectPublicKeyInfo
     skip = 6 if der[position] == 0xA0 else 5
-    for _ in range(skip):
+    for dummy in range(skip):
         begin, length = _content(der, position)
         position = begin + length
     begin, length = _content(der, position)

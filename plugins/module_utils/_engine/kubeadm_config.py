@@ -193,8 +193,8 @@ def text(documents: t.Sequence[t.Mapping[str, t.Any]]) -> str:
 
 def taint_of(written: str) -> dict[str, str]:
     """``key=value:Effect`` or ``key:Effect`` as the API has it."""
-    left, _, effect = written.rpartition(":")
-    key, _, value = left.partition("=")
+    left, dummy, effect = written.rpartition(":")
+    key, dummy, value = left.partition("=")
     taint = {"key": key, "effect": effect}
     if value:
         taint["value"] = value

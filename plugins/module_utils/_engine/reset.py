@@ -260,7 +260,7 @@ def remove_cgroups(root: Path) -> None:
     """Remove control groups of pods; the kernel lets only empty ones go."""
     for top in [root / "kubepods", *root.glob("*/kubepods")]:
         if top.is_dir():
-            for folder, _, _ in os.walk(top, topdown=False):
+            for folder, dummy, dummy in os.walk(top, topdown=False):
                 with contextlib.suppress(OSError):
                     Path(folder).rmdir()
 

@@ -53,7 +53,7 @@ def removal(program: str, saved: str) -> Removal | None:
 def removals(run: Runner, which: t.Callable[[str], str | None] = shutil.which) -> list[Removal]:
     """For both address families and both backends of iptables that the machine has."""
     found = []
-    for _, base in _FAMILIES:
+    for dummy, base in _FAMILIES:
         for backend in ("-nft", "-legacy"):
             program = base + backend
             if not which(f"{program}-save"):

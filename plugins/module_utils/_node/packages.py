@@ -24,7 +24,7 @@ def system_names(path: Path = Path("/etc/os-release")) -> list[str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-    values = {key: value.strip("\"'") for key, _, value in (line.partition("=") for line in lines)}
+    values = {key: value.strip("\"'") for key, dummy, value in (line.partition("=") for line in lines)}
     return [*values.get("ID", "").split(), *values.get("ID_LIKE", "").split()]
 
 

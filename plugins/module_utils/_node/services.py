@@ -63,7 +63,7 @@ def states(names: t.Sequence[str], run: Runner) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name, block in zip(names, shown.strip().split("\n\n")):
         rows = (line.partition("=") for line in block.splitlines())
-        found[name] = {key: value for key, _, value in rows}
+        found[name] = {key: value for key, dummy, value in rows}
     return found
 
 

@@ -112,37 +112,37 @@ def greeting(**change: t.Any) -> Component:
 ASSEMBLER = """package main
 
 import (
-	"crypto/sha256"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"strings"
+    "crypto/sha256"
+    "fmt"
+    "io"
+    "os"
+    "path/filepath"
+    "strings"
 )
 
 func main() {
-	words := os.Args[1:]
-	folder := ""
-	for _, word := range words {
-		if strings.HasPrefix(word, "ocidir://") {
-			folder = filepath.Dir(strings.TrimPrefix(word, "ocidir://"))
-		}
-	}
-	parts := filepath.Join(folder, "parts")
-	if words[0] == "image" {
-		content, err := os.ReadFile(parts)
-		if err != nil || os.WriteFile(words[len(words)-1], append([]byte(words[3]), content...), 0o644) != nil {
-			os.Exit(1)
-		}
-		return
-	}
-	content, _ := io.ReadAll(os.Stdin)
-	stream, err := os.OpenFile(parts, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		os.Exit(1)
-	}
-	stream.Write(content)
-	fmt.Printf("sha256:%x\\n", sha256.Sum256(content))
+    words := os.Args[1:]
+    folder := ""
+    for _, word := range words {
+        if strings.HasPrefix(word, "ocidir://") {
+            folder = filepath.Dir(strings.TrimPrefix(word, "ocidir://"))
+        }
+    }
+    parts := filepath.Join(folder, "parts")
+    if words[0] == "image" {
+        content, err := os.ReadFile(parts)
+        if err != nil || os.WriteFile(words[len(words)-1], append([]byte(words[3]), content...), 0o644) != nil {
+            os.Exit(1)
+        }
+        return
+    }
+    content, _ := io.ReadAll(os.Stdin)
+    stream, err := os.OpenFile(parts, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+    if err != nil {
+        os.Exit(1)
+    }
+    stream.Write(content)
+    fmt.Printf("sha256:%x\\n", sha256.Sum256(content))
 }
 """
 MINI: dict[str, t.Any] = {

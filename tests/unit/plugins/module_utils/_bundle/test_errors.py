@@ -52,7 +52,7 @@ TEST_EXPLAINED: list[tuple[str, type[errors.BuildError], str]] = [
 @pytest.mark.parametrize(("output", "kind", "words"), TEST_EXPLAINED)
 def test_tells_component_reason_and_remedy(output: str, kind: type[errors.BuildError], words: str) -> None:
     error = errors.explain("thing", output)
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert str(error).startswith("thing: ")
     assert words in str(error)
     assert output.splitlines()[-1] in str(error)
@@ -64,7 +64,7 @@ def test_an_ordinary_failure_says_how_to_go_on() -> None:
 
 
 def test_a_failure_while_fetching_is_one_of_the_download() -> None:
-    assert type(errors.explain("thing", "fatal: anything", fetching=True)) is errors.DownloadFailed
+    assert errors.explain("thing", "fatal: anything", fetching=True).__class__ is errors.DownloadFailed
 
 
 def test_a_full_disk_in_our_own_code() -> None:

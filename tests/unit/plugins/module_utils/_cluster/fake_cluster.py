@@ -158,7 +158,9 @@ def _server_metadata(obj: Object) -> Object:
 
 def _selected(obj: Object, selector: str) -> bool:
     have = labels_of(obj)
-    rest, _, names = selector.partition(",klubster.kateskit.dev/set in (")
+    rest, dummy, names = selector.partition(",klubster.kateskit.dev/set in (")
     if names and have.get("klubster.kateskit.dev/set") not in names.rstrip(")").split(","):
         return False
-    return all(have.get(key) == value for key, _, value in (part.partition("=") for part in rest.split(",") if part))
+    return all(
+        have.get(key) == value for key, dummy, value in (part.partition("=") for part in rest.split(",") if part)
+    )

@@ -133,7 +133,7 @@ def test_begin_leaves_a_complete_node_and_no_secret_behind(tmp_path: Path, ca: P
     state = node.machine.state()
     assert state.api_ready
     assert state.ca_hash.startswith("sha256:")
-    assert any("config-digest" in str(body) for _, body in node.api.patches)
+    assert any("config-digest" in str(body) for dummy, body in node.api.patches)
 
 
 @pytest.mark.parametrize(("verb", "node"), [("init", server()), ("join", agent())])
@@ -223,7 +223,7 @@ def test_kube_proxy_is_rolled_and_noted(tmp_path: Path, ca: Path) -> None:
     node.api.patches.clear()
     node.machine.configure_proxy()
     assert node.calls[-1][1:5] == ["init", "phase", "addon", "kube-proxy"]
-    assert [path.rpartition("/")[0].rpartition("/")[2] for path, _ in node.api.patches] == ["daemonsets", "configmaps"]
+    assert [path.split("/")[-2] for path, dummy in node.api.patches] == ["daemonsets", "configmaps"]
 
 
 def test_labels_are_given_once(tmp_path: Path, ca: Path) -> None:

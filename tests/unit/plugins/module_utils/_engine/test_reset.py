@@ -137,7 +137,7 @@ def test_planning_changes_nothing(machine: Reset, tmp_path: Path) -> None:
 
 def test_a_reset_that_is_cut_short_is_finished_by_the_next(machine: Reset, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reset, "_folders", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Reset, "_folders", lambda *_: (dummy for dummy in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             machine.perform()
     assert (tmp_path / "state/installed.json").exists()

@@ -73,9 +73,9 @@ def test_every_backend_that_works_is_looked_at() -> None:
 
 
 LISTED = """table ip nat {
-	chain POSTROUTING {
-		type nat hook postrouting priority srcnat; policy accept;
-	}
+\tchain POSTROUTING {
+\t\ttype nat hook postrouting priority srcnat; policy accept;
+\t}
 }
 """
 

@@ -68,7 +68,7 @@ def test_a_run_cut_short_after_its_intention_is_repaired(tmp_path: Path) -> None
     file = wanted(path)
     changes = managed_files.plan([file], "set", record)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(managed_files, "_write", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(managed_files, "_write", lambda _: (dummy for dummy in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             managed_files.apply([file], changes, "set", record)
     assert path.read_text() == "theirs\n"

@@ -29,8 +29,8 @@ def test_every_machine_is_named(name: str) -> None:
 
 
 def test_the_answer_stands_in_the_first_line() -> None:
-    assert render(report("healthy")).split("\n")[0] == "Cluster home is well (seen 2026-11-21 08:00:00 UTC)"
-    first = render(report("agent_not_ready")).split("\n")[0]
+    assert render(report("healthy")).split("\n", maxsplit=1)[0] == "Cluster home is well (seen 2026-11-21 08:00:00 UTC)"
+    first = render(report("agent_not_ready")).split("\n", maxsplit=1)[0]
     assert first == "Cluster home is NOT well: 1 problem (seen 2026-11-21 08:00:00 UTC)"
     calm = snapshots.report("no_pool", pools=[])
     assert render(calm).startswith("Cluster home is well, with 1 warning (seen")
