@@ -152,6 +152,8 @@ def _regctl(regctl: Path, arguments: t.Sequence[str], stdin: t.BinaryIO | io.Byt
         options = {"input": stdin.getvalue()}
     elif stdin is not None:
         options = {"stdin": stdin}
+    # Streams files into a program, which _command.py does not do.
+    # pylint: disable-next=ansible-bad-function
     done = subprocess.run(argv, capture_output=True, env=environment, check=False, **options)
     if done.returncode != 0:
         raise CommandFailed(argv, done.returncode, done.stdout.decode(), done.stderr.decode())

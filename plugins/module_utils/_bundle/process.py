@@ -76,6 +76,8 @@ class Processes:
             if self._stopped:
                 raise Stopped(f"{argv[0]} was not started")
             try:
+                # A build is ended with its whole process group.
+                # pylint: disable-next=ansible-bad-function
                 process = subprocess.Popen(
                     list(argv),
                     stdin=subprocess.PIPE,
