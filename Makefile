@@ -16,7 +16,7 @@ environment: ## the controller's Python environment, in the cache folder
 	@.config/environment.sh
 
 demo: environment ## build all from source, start three machines, make a cluster, fetch a page through MetalLB
-	@time $(bin)/ansible-playbook playbooks/bundle.yml playbooks/lab_up.yml playbooks/site.yml tests/demo/demo.yml
+	@time $(bin)/ansible-playbook playbooks/bundle.yml playbooks/lab_up.yml playbooks/site.yml tests/demo/demo.yml playbooks/status.yml
 
 demo-down: environment ## take away what `make demo` made; the bundle stays in the cache
 	@$(bin)/ansible-playbook playbooks/lab_down.yml
