@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import archives
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._sending import SendingAction
 
 
@@ -16,12 +17,7 @@ class ActionModule(SendingAction):
     module = "kateskit.klubster.container_images"
 
     def complete(self, arguments: dict[str, t.Any], manifest: Manifest) -> dict[str, t.Any]:
-        images = []
-        for name in arguments.pop("names", []):
-            image = manifest.image(str(name))
-            source = str(image.path.relative_to(manifest.directory))
-            images.append({"source": source, "reference": image.reference, "sha256": image.sha256, "size": image.size})
-        return arguments | {"images": images}
+        return arguments | {"images": archives(manifest, arguments.pop("names", []))}
 
     def to_send(self, compared: dict[str, t.Any]) -> list[str]:
         return list(compared["sources"])

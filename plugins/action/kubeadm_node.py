@@ -9,6 +9,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import kubeadm_images
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
@@ -19,15 +20,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         arguments = plain(dict(self._task.args))
         try:
-            manifest = Manifest.load(str(arguments.pop("bundle_dir", "")))
-            etcd, coredns = manifest.image("etcd").reference, manifest.image("coredns").reference
+            arguments["images"] = kubeadm_images(Manifest.load(str(arguments.pop("bundle_dir", ""))))
         except KlubsterError as exc:
             return result | {"failed": True, "msg": str(exc)}
-        arguments["images"] = {
-            "repository": etcd.rpartition("/")[0],
-            "etcd": etcd.rpartition(":")[2],
-            "coredns": coredns.rpartition(":")[2],
-        }
         found: dict[str, t.Any] = self._execute_module(
             module_name="kateskit.klubster.kubeadm_node", module_args=arguments, task_vars=task_vars
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import with_sums
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._sending import SendingAction
 
 
@@ -16,11 +17,7 @@ class ActionModule(SendingAction):
     module = "kateskit.klubster.verified_install"
 
     def complete(self, arguments: dict[str, t.Any], manifest: Manifest) -> dict[str, t.Any]:
-        files = []
-        for entry in arguments.get("files", []):
-            file = manifest.file(str(entry["source"]))
-            files.append({**entry, "sha256": file.sha256, "size": file.size})
-        return arguments | {"files": files}
+        return arguments | {"files": with_sums(manifest, arguments.get("files", []))}
 
     def to_send(self, compared: dict[str, t.Any]) -> list[str]:
         return list(compared["missing"])

@@ -208,12 +208,21 @@ sets:
     unchanged:
       description: How many objects were as they should be.
       type: int
+    not_ready:
+      description: What check mode found not ready, with the reason. Without check mode it was waited for.
+      type: list
+      elements: str
+    settled:
+      description: Whether nothing differed and nothing was not ready.
+      type: bool
   sample:
     - name: load-balancer
       created: []
       updated: [IPAddressPool metallb-system/house]
       removed: [IPAddressPool metallb-system/attic, L2Advertisement metallb-system/attic]
       unchanged: 27
+      not_ready: []
+      settled: false
 waited:
   description: Seconds spent waiting.
   returned: success

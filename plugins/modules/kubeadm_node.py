@@ -18,6 +18,7 @@ author:
   - KatesKit developers (@kateskit)
 extends_documentation_fragment:
   - kateskit.klubster._attributes
+  - kateskit.klubster._kubeadm
 attributes:
   check_mode:
     support: full
@@ -33,58 +34,19 @@ attributes:
 options:
   state:
     description:
-      - V(inspected) only looks. V(present) also keeps kubelet's configuration and service, and waits for the API
-        of a server that belongs to a cluster.
+      - V(present) keeps kubelet's configuration and service, and waits for the API of a server that belongs to a
+        cluster.
       - V(begun) starts the cluster on this server. V(joined) joins the cluster that O(invitation) leads to.
       - V(invited) makes an invitation on a live server. V(labelled) gives the Nodes in O(nodes) their labels
         and taints from there, and V(proxied) brings a changed kube-proxy configuration to the cluster.
     type: str
     default: present
-    choices: [inspected, present, begun, joined, invited, labelled, proxied]
-  cluster:
-    description: Name of the cluster.
-    type: str
-    required: true
-  version:
-    description: Version of Kubernetes, without a leading v.
-    type: str
-    required: true
-  node:
-    description: This machine, as M(kateskit.klubster.cluster_plan) has it.
-    type: dict
-    required: true
+    choices: [present, begun, joined, invited, labelled, proxied]
   nodes:
     description: For V(state=labelled), the machines whose Nodes are looked after.
     type: list
     elements: dict
     default: []
-  api:
-    description: C(name), C(port) and C(address) of the API.
-    type: dict
-    required: true
-  networks:
-    description: C(pod), C(service), C(dns_domain) and C(dns_address) of the cluster.
-    type: dict
-    required: true
-  bundle_dir:
-    description: Folder of the bundle on the controller, from whose manifest O(images) is filled in.
-    type: path
-  images:
-    description: Filled in on the controller. C(repository), C(etcd) and C(coredns), the latter two as tags.
-    type: dict
-    default: {}
-  kubelet_config:
-    description: Entries for KubeletConfiguration, laid over this collection's own.
-    type: dict
-    default: {}
-  kube_proxy_config:
-    description: Entries for KubeProxyConfiguration, laid over this collection's own.
-    type: dict
-    default: {}
-  single_node:
-    description: Whether servers are open for the user's pods.
-    type: bool
-    default: false
   invitation:
     description: For V(state=joined), what V(state=invited) returned.
     type: dict
@@ -101,6 +63,8 @@ options:
     description: Seconds that a start or a join may take.
     type: int
     default: 300
+seealso:
+  - module: kateskit.klubster.kubeadm_node_info
 """
 
 EXAMPLES = r"""
@@ -123,7 +87,7 @@ EXAMPLES = r"""
 RETURN = r"""
 node:
   description: What the machine is.
-  returned: O(state=inspected) or O(state=present)
+  returned: O(state=present)
   type: dict
   sample:
     phase: complete
@@ -134,12 +98,12 @@ node:
     node_name: server1
 machine:
   description: The option O(node), for those who read the results of all machines.
-  returned: O(state=inspected) or O(state=present)
+  returned: O(state=present)
   type: dict
   sample: {node_name: server1, role: server, address: 192.0.2.11}
 kube_proxy_wanted:
   description: Digest of the wanted kube-proxy configuration, to compare with that of a live server.
-  returned: O(state=inspected) or O(state=present)
+  returned: O(state=present)
   type: str
   sample: 0f3a
 invitation:
@@ -162,19 +126,10 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import K
 
 def main() -> None:
     module = AnsibleModule(
-        {
+        verbs.ARGUMENTS
+        | {
             "state": {"type": "str", "default": "present", "choices": list(verbs.VERBS)},
-            "cluster": {"type": "str", "required": True},
-            "version": {"type": "str", "required": True},
-            "node": {"type": "dict", "required": True},
             "nodes": {"type": "list", "elements": "dict", "default": []},
-            "api": {"type": "dict", "required": True},
-            "networks": {"type": "dict", "required": True},
-            "bundle_dir": {"type": "path"},
-            "images": {"type": "dict", "default": {}},
-            "kubelet_config": {"type": "dict", "default": {}},
-            "kube_proxy_config": {"type": "dict", "default": {}},
-            "single_node": {"type": "bool", "default": False},
             "invitation": {"type": "dict", "no_log": True},
             "servers": {"type": "bool", "default": False},
             "forget": {"type": "list", "elements": "str", "default": []},

@@ -13,7 +13,7 @@ description:
   - Loads kernel modules and sets kernel settings, now and for later starts, keeps the cluster's names in C(/etc/hosts),
     and on a Raspberry Pi completes the kernel's command line.
   - Writes down how things were before, so that M(kateskit.klubster.node_reset) can put them back.
-  - Packages are only looked at; RV(missing_packages) says which to install. Swap is only looked at, too.
+  - Packages are only looked at; RV(missing_packages) says which to install. Swap is left as it is.
 author:
   - KatesKit developers (@kateskit)
 extends_documentation_fragment:
@@ -69,10 +69,6 @@ options:
     type: list
     elements: str
     default: []
-  swap_allowed:
-    description: Whether a machine that swaps is accepted.
-    type: bool
-    default: true
 """
 
 EXAMPLES = r"""
@@ -125,7 +121,6 @@ def _wanted(given: dict[str, t.Any], packages: list[str]) -> WantedMachine:
         hosts=tuple((entry["address"], tuple(entry["names"])) for entry in given["hosts"]),
         packages=tuple(dict.fromkeys(packages)),
         boot_parameters=tuple(given["boot_parameters"]),
-        swap_allowed=given["swap_allowed"],
     )
 
 
@@ -146,7 +141,6 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "default": []},
             "system_packages": {"type": "dict", "default": {}},
             "boot_parameters": {"type": "list", "elements": "str", "default": []},
-            "swap_allowed": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )

@@ -110,12 +110,12 @@ class Applier:
                 else:
                     self._satisfy_all(one, [step])
         for one in present:
-            self._wait_ready([Ref.of(obj) for obj in one.base], one.wait_for)
+            self._wait_ready(one, [Ref.of(obj) for obj in one.base], one.wait_for)
         for one in present:
             if one.custom:
                 self._satisfy_all(one, list(one.custom))
             self._prune(one)
-            self._wait_ready([Ref.of(obj) for obj in one.custom])
+            self._wait_ready(one, [Ref.of(obj) for obj in one.custom])
             if self._options.prune:
                 self._write_record(one, one.kinds)
         for one in reversed(self._sets):
@@ -341,8 +341,8 @@ class Applier:
 
     # Waiting
 
-    def _wait_ready(self, refs: t.Sequence[Ref], others: t.Sequence[WaitFor] = ()) -> None:
-        if not self._options.wait or self._options.check:
+    def _wait_ready(self, one: ObjectSet, refs: t.Sequence[Ref], others: t.Sequence[WaitFor] = ()) -> None:
+        if not self._options.wait:
             return
         waiting = [ref for ref in refs if why_not_ready(self._live[ref])]
         foreign = list(others)
@@ -367,6 +367,10 @@ class Applier:
             foreign = others_still
             return reasons
 
+        if self._options.check:
+            found = [f"{name}: {reason}" for name, reason in missing().items()]
+            self._report.not_ready.setdefault(one.name, []).extend(found)
+            return
         self._waiter.until(
             missing,
             lambda _names: explain(

@@ -189,6 +189,8 @@ class Report:
 
     changes: list[Change] = field(default_factory=list)
     unchanged: dict[str, int] = field(default_factory=dict)
+    #: what check mode found not ready, by set; without check mode it was waited for
+    not_ready: dict[str, list[str]] = field(default_factory=dict)
     waited: float = 0.0
     #: why there was no API to ask; set in check mode only
     no_cluster: str = ""
@@ -203,6 +205,10 @@ class Report:
     def changed(self) -> bool:
         return bool(self.changes)
 
+    def settled(self, set_name: str) -> bool:
+        """Whether everything was as it should be, and ready."""
+        return not self.not_ready.get(set_name) and all(change.set_name != set_name for change in self.changes)
+
     def as_sets(self, sets: t.Iterable[ObjectSet]) -> list[dict[str, t.Any]]:
         """The summary for each set that the user gets to see."""
 
@@ -216,6 +222,8 @@ class Report:
                 "updated": names(one.name, "updated"),
                 "removed": names(one.name, "removed"),
                 "unchanged": self.unchanged.get(one.name, 0),
+                "not_ready": self.not_ready.get(one.name, []),
+                "settled": self.settled(one.name),
             }
             for one in sets
         ]

@@ -23,7 +23,20 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import services
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
-VERBS = ("inspected", "present", "begun", "joined", "invited", "labelled", "proxied")
+VERBS = ("present", "begun", "joined", "invited", "labelled", "proxied")
+#: options of every module that is about a machine of this engine
+ARGUMENTS: dict[str, t.Any] = {
+    "cluster": {"type": "str", "required": True},
+    "version": {"type": "str", "required": True},
+    "node": {"type": "dict", "required": True},
+    "api": {"type": "dict", "required": True},
+    "networks": {"type": "dict", "required": True},
+    "bundle_dir": {"type": "path"},
+    "images": {"type": "dict", "default": {}},
+    "kubelet_config": {"type": "dict", "default": {}},
+    "kube_proxy_config": {"type": "dict", "default": {}},
+    "single_node": {"type": "bool", "default": False},
+}
 
 
 @dataclass
@@ -74,8 +87,6 @@ def perform(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Do what ``state`` says."""
     machine = machine_of(params)
     state = params["state"]
-    if state == "inspected":
-        return _inspect(machine, params)
     if state == "present":
         return _keep(machine, params, check=check)
     if state in {"begun", "joined"}:
@@ -99,7 +110,8 @@ def _on_live_server(machine: Kubeadm, params: t.Mapping[str, t.Any]) -> Outcome:
     return Outcome(changed=True)
 
 
-def _inspect(machine: Kubeadm, params: t.Mapping[str, t.Any]) -> Outcome:
+def inspect(machine: Kubeadm, params: t.Mapping[str, t.Any]) -> Outcome:
+    """What the machine is."""
     return Outcome(node=asdict(machine.state()), machine=dict(params["node"]), kube_proxy_wanted=machine.proxy_wanted())
 
 
@@ -110,7 +122,7 @@ def _keep(machine: Kubeadm, params: t.Mapping[str, t.Any], *, check: bool) -> Ou
         with locked(machine.state_directory):
             Record.load(machine.state_directory).note_data(machine.layout.data, machine.layout.incidental)
     joined = machine.phase() == "complete"
-    settled = _settle(machine, joined=joined, check=check)
+    settled = settle_kubelet(machine, joined=joined, check=check)
     changed = settled.changed
     if joined and not check:
         if machine.is_server:
@@ -119,7 +131,7 @@ def _keep(machine: Kubeadm, params: t.Mapping[str, t.Any], *, check: bool) -> Ou
             machine.run(["systemctl", "restart", machine.layout.node_unit])
             machine.wait_node()
             changed = True
-    outcome = _inspect(machine, params)
+    outcome = inspect(machine, params)
     outcome.changed, outcome.diff, outcome.service = changed, settled.as_result()["diff"], settled.step.action
     return outcome
 
@@ -149,7 +161,8 @@ def _enter(machine: Kubeadm, invitation: Invitation | None, *, begins: bool, che
     return Outcome(changed=True, diff=diff)
 
 
-def _settle(machine: Kubeadm, *, joined: bool, check: bool) -> Settled:
+def settle_kubelet(machine: Kubeadm, *, joined: bool, check: bool) -> Settled:
+    """kubelet's files and service; in check mode only say what would be done."""
     return settle(
         "kubelet",
         units.kubelet_files(machine.layout, machine.cluster),
@@ -186,4 +199,4 @@ def _cluster(params: t.Mapping[str, t.Any]) -> ClusterSettings:
     )
 
 
-__all__ = ("VERBS", "Outcome", "machine_of", "node_of", "perform")
+__all__ = ("ARGUMENTS", "VERBS", "Outcome", "inspect", "machine_of", "node_of", "perform", "settle_kubelet")

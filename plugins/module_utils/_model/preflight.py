@@ -156,6 +156,7 @@ class _Judge:
         self._disks(name, probe)
         self._kernel(name, probe)
         self._cgroup(name, probe)
+        self._swap(name, probe)
         self._system(name, probe)
         self._ports(name, probe)
         self._remains(name, role, probe)
@@ -263,6 +264,17 @@ class _Judge:
                 1,
                 "Kubernetes is leaving cgroup v1, and takes it only on request.",
                 "Boot with systemd.unified_cgroup_hierarchy=1, or set klubster_kubelet_config: {failCgroupV1: false}.",
+            )
+
+    def _swap(self, name: str, probe: Probe) -> None:
+        if probe["swap"] and self._plan["engine"]["kubelet_config"].get("failSwapOn"):
+            self._refuse(
+                "swap",
+                name,
+                ", ".join(probe["swap"]),
+                "klubster_kubelet_config tells kubelet to fail on a machine that swaps (failSwapOn: true).",
+                "Leave failSwapOn out (pods then do not swap, the system may), or turn swap off yourself: swapoff -a, "
+                "and take it out of fstab or the service that makes it. It is not ours and is never touched.",
             )
 
     def _system(self, name: str, probe: Probe) -> None:

@@ -147,15 +147,4 @@ def with_parameters(line: str, parameters: t.Sequence[str]) -> str:
     return " ".join([*words, *missing]) + "\n"
 
 
-def refuse_swap(swaps: t.Sequence[str], *, allowed: bool) -> None:
-    """:raises KernelError: the machine swaps and must not."""
-    if swaps and not allowed:
-        raise KernelError(
-            f"This machine swaps to {', '.join(swaps)}, and kubelet is told to fail on that (failSwapOn: true). "
-            "Either leave failSwapOn out of klubster_kubelet_config (pods then do not swap, the system may), or turn "
-            "swap off yourself: swapoff -a, and take it out of fstab or the service that makes it. It is not ours, "
-            "so it was not touched."
-        )
-
-
-__all__ = ("WATCHED", "Kernel", "KernelError", "load_modules", "refuse_swap", "with_parameters")
+__all__ = ("WATCHED", "Kernel", "KernelError", "load_modules", "with_parameters")

@@ -17,7 +17,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel imp
     WATCHED,
     Kernel,
     load_modules,
-    refuse_swap,
     with_parameters,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
@@ -39,7 +38,6 @@ class WantedMachine:
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     packages: tuple[str, ...] = ()
     boot_parameters: tuple[str, ...] = ()
-    swap_allowed: bool = True
 
 
 @dataclass
@@ -78,7 +76,6 @@ def compare(wanted: WantedMachine, record: Record, kernel: Kernel, run: Runner) 
 
     :raises KlubsterError: what the machine cannot be brought to, before anything is changed.
     """
-    refuse_swap(kernel.swaps(), allowed=wanted.swap_allowed)
     difference = Difference()
     files = files_of(wanted)
     modules = [name for name in wanted.modules if not kernel.has_module(name)]

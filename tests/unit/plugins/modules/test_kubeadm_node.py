@@ -64,7 +64,7 @@ def test_a_bare_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize(
     ("state", "changed"),
-    [("begun", True), ("joined", True), ("invited", False), ("labelled", True), ("inspected", False)],
+    [("begun", True), ("joined", True), ("invited", False), ("labelled", True)],
 )
 def test_check_mode_says_what_would_be_done(state: str, changed: bool, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(capsys, {**GIVEN, "state": state, "invitation": {}})

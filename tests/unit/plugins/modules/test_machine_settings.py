@@ -39,13 +39,3 @@ def test_check_mode_says_what_is_missing_and_touches_nothing(
         part["after"] for part in result["diff"]
     ]
     assert path.read_text() == "0\n"
-
-
-def test_swap_that_is_not_allowed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "proc").mkdir()
-    (tmp_path / "proc/swaps").write_text("Filename\n/dev/sda2 partition 1 0 -2\n")
-    monkeypatch.setattr(machine_settings, "Kernel", lambda: Kernel(tmp_path))
-    result = run(capsys, {"swap_allowed": False, "_ansible_check_mode": True})
-    assert "/dev/sda2" in result["msg"]

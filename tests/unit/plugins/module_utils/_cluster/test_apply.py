@@ -485,6 +485,24 @@ def test_without_wait_nothing_is_waited_for() -> None:
     assert clock.time == 0
 
 
+def test_check_mode_says_what_is_settled() -> None:
+    cluster = FakeCluster()
+    data = one(namespace(), deployment()) + one(namespace("other"), name="other")
+    ref = Ref(Kind("apps/v1", "Deployment"), "web", "house")
+    apply(cluster, data, wait=False)
+
+    def settled() -> dict[str, bool]:
+        return {each["name"]: each["settled"] for each in apply(cluster, data, check=True).as_sets(parse_sets(data))}
+
+    assert settled() == {"house": False, "other": True}
+    found = apply(cluster, data, check=True).as_sets(parse_sets(data))[0]["not_ready"]
+    assert [line.partition(":")[0] for line in found] == [str(ref)]
+    cluster.set_status(ref, observedGeneration=1, replicas=1, updatedReplicas=1, readyReplicas=1, availableReplicas=1)
+    assert settled() == {"house": True, "other": True}
+    data[1]["definitions"][0]["metadata"]["labels"] = {"new": "label"}
+    assert settled() == {"house": True, "other": False}
+
+
 def test_several_sets_in_one_call() -> None:
     cluster = FakeCluster()
     data = one(namespace("a"), config_map("x", "a"), name="first") + one(namespace("b"), name="second")
@@ -497,6 +515,8 @@ def test_several_sets_in_one_call() -> None:
             "updated": [],
             "removed": [],
             "unchanged": 0,
+            "not_ready": [],
+            "settled": False,
         },
         {
             "name": "second",
@@ -504,6 +524,8 @@ def test_several_sets_in_one_call() -> None:
             "updated": [],
             "removed": [],
             "unchanged": 0,
+            "not_ready": [],
+            "settled": False,
         },
     ]
     cluster.calls.clear()

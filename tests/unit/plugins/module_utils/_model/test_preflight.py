@@ -211,6 +211,15 @@ def test_a_raspberry_pi_that_may_be_rebooted_is_a_warning() -> None:
     assert "rebooted" in judged.warnings[0]
 
 
+def test_swap_is_the_systems_unless_kubelet_shall_fail_on_it() -> None:
+    assert judge(plan(), probes(swap=["/dev/sda2"]), LIMITS) == Judged((), ())
+    strict = plan(klubster_kubelet_config={"failSwapOn": True})
+    assert judge(strict, probes(), LIMITS) == Judged((), ())
+    (problem,) = judge(strict, probes(swap=["/dev/sda2"]), LIMITS).problems
+    assert "swap of node2 = '/dev/sda2'" in str(problem)
+    assert "swapoff" in str(problem)
+
+
 def test_cgroup_v1_on_request() -> None:
     changes = copy.deepcopy(BAD["cgroup v1"][0])
     asked = plan(klubster_kubelet_config={"failCgroupV1": False})

@@ -13,7 +13,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel imp
     Kernel,
     KernelError,
     load_modules,
-    refuse_swap,
     with_parameters,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.machine import WantedMachine
@@ -86,14 +85,9 @@ def test_settings(tmp_path: Path) -> None:
         kernel.set("no.where.at.all", "1")
 
 
-def test_swap_is_refused_with_a_remedy_and_never_touched(tmp_path: Path) -> None:
+def test_swaps(tmp_path: Path) -> None:
     put(tmp_path, "proc/swaps", "Filename Type Size Used Priority\n/swapfile file 1 0 -2\n")
-    swaps = Kernel(tmp_path).swaps()
-    assert swaps == ["/swapfile"]
-    refuse_swap(swaps, allowed=True)
-    refuse_swap([], allowed=False)
-    with pytest.raises(KernelError, match=r"swaps to /swapfile.*failSwapOn.*not touched"):
-        refuse_swap(swaps, allowed=False)
+    assert Kernel(tmp_path).swaps() == ["/swapfile"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+# Note that this plugin util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+"""What the manifest of a bundle fills into the options of modules."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
+
+
+def with_sums(manifest: Manifest, files: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Files with their sha256 and size."""
+    found = []
+    for entry in files:
+        file = manifest.file(str(entry["source"]))
+        found.append({**entry, "sha256": file.sha256, "size": file.size})
+    return found
+
+
+def archives(manifest: Manifest, names: t.Iterable[str]) -> list[dict[str, t.Any]]:
+    """Archives of images, by the names of the images."""
+    found = []
+    for name in names:
+        image = manifest.image(str(name))
+        source = str(image.path.relative_to(manifest.directory))
+        found.append({"source": source, "reference": image.reference, "sha256": image.sha256, "size": image.size})
+    return found
+
+
+def kubeadm_images(manifest: Manifest) -> dict[str, str]:
+    """How kubeadm's configuration names its images."""
+    etcd, coredns = manifest.image("etcd").reference, manifest.image("coredns").reference
+    return {
+        "repository": etcd.rpartition("/")[0],
+        "etcd": etcd.rpartition(":")[2],
+        "coredns": coredns.rpartition(":")[2],
+    }
+
+
+__all__ = ("archives", "kubeadm_images", "with_sums")

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import comparison
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import Kubeadm
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.images import WantedImage
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.install import WantedInstall
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Entry, Record, Stamp
+from settings import agent, cluster, server
+
+PAUSE = WantedImage("images/pause.tar", "bundle.test/pause:1", "ab" * 32, 10)
+
+
+class Site:
+    """A machine that lacks nothing, until a test takes something away."""
+
+    def __init__(self, root: Path) -> None:
+        self.state = NodeState("complete", api_ready=True, node_name="server1")
+        self.node = server()
+        self.listed: str | None = PAUSE.reference
+        self.registered = True
+        self.runtime_differs = self.kubelet_differs = False
+        self.directory = root / "state"
+        self.program = root / "kubelet"
+        self.program.write_bytes(b"program")
+        self.program.chmod(0o755)
+        digest = hashlib.sha256(b"program").hexdigest()
+        self.wanted = WantedInstall("bin/kubelet", str(self.program), digest, 7, 0o755)
+        self.directory.mkdir()
+        record = Record.load(self.directory)
+        record.entries[str(self.program)] = Entry("engine", digest, stamp=Stamp.of(self.program))
+        record.images[PAUSE.reference] = PAUSE.sha256
+        record.save()
+
+    def run(self, argv: t.Sequence[str], **_: t.Any) -> Result:
+        assert list(argv[1:]) == ["--namespace", "k8s.io", "images", "list", "--quiet"], "a look only looks"
+        if self.listed is None:
+            raise CommandFailed(list(argv), 1, "", "no socket")
+        return Result(0, self.listed + "\n", "")
+
+    def get(self, path: str) -> dict[str, t.Any]:
+        if not self.registered:
+            raise ApiError("not found", 404)
+        return {"metadata": {"name": path}}
+
+    def lacking(self) -> list[str]:
+        machine = Kubeadm(KUBEADM, cluster(), self.node, self.run, self.directory)
+        machine.api_of = lambda _machine, _administrator: t.cast("t.Any", SimpleNamespace(get=self.get))
+        wanted = comparison.Wanted("engine", (self.wanted,), (PAUSE,), {}, lower_oom_score=True)
+        return comparison.lacking(machine, wanted, self.state)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    made = Site(tmp_path)
+
+    def settled(differs: t.Callable[[], bool]) -> t.Callable[..., t.Any]:
+        def settle(*_: t.Any, check: bool, **__: t.Any) -> t.Any:
+            assert check, "a look changes nothing"
+            return SimpleNamespace(changed=differs())
+
+        return settle
+
+    monkeypatch.setattr(comparison, "settle", settled(lambda: made.runtime_differs))
+    monkeypatch.setattr(comparison, "settle_kubelet", settled(lambda: made.kubelet_differs))
+    return made
+
+
+def test_a_settled_machine_lacks_nothing(site: Site) -> None:
+    assert site.lacking() == []
+
+
+def _touched(site: Site) -> None:
+    site.program.write_bytes(b"program")
+    site.program.touch()
+
+
+BREAKS: dict[str, tuple[t.Callable[[Site], t.Any], str]] = {
+    "a program is gone": (lambda site: site.program.unlink(), "programs"),
+    "a program differs": (lambda site: site.program.write_bytes(b"PROGRAM"), "programs"),
+    "a program was touched": (_touched, "programs"),
+    "a program may not be run": (lambda site: site.program.chmod(0o644), "programs"),
+    "containerd's files differ": (lambda site: setattr(site, "runtime_differs", True), "containerd"),
+    "an image is gone": (lambda site: setattr(site, "listed", "bundle.test/other:1"), "images"),
+    "containerd does not answer": (lambda site: setattr(site, "listed", None), "images"),
+    "kubelet's files differ": (lambda site: setattr(site, "kubelet_differs", True), "kubelet"),
+    "the Node object is gone": (lambda site: setattr(site, "registered", False), "node"),
+    "a join was cut short": (lambda site: setattr(site, "state", NodeState("half")), "node"),
+    "it has never joined": (lambda site: setattr(site, "state", NodeState("none")), "node"),
+    "the server's API is silent": (lambda site: setattr(site, "state", NodeState("complete")), "node"),
+}
+
+
+@pytest.mark.parametrize(("take_away", "part"), BREAKS.values(), ids=BREAKS)
+def test_what_is_lacking_is_named(site: Site, take_away: t.Callable[[Site], t.Any], part: str) -> None:
+    take_away(site)
+    assert site.lacking() == [part]
+
+
+def test_an_agent_has_no_api_of_its_own(site: Site) -> None:
+    site.node, site.state = agent(), NodeState("complete")
+    assert site.lacking() == []
