@@ -61,7 +61,7 @@ options:
     choices: [quick, full]
     default: quick
 requirements:
-  - Go 1.24 or later and gcc, libseccomp-dev and iptables on the controller
+  - Go 1.24 or later and gcc, libseccomp-dev, pkg-config and iptables on the controller
   - cyclonedx-python-lib
 seealso:
   - module: kateskit.klubster.go_component

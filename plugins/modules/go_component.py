@@ -49,7 +49,7 @@ options:
     type: path
     required: true
 requirements:
-  - Go 1.24 or later, for some components also gcc and libseccomp-dev
+  - Go 1.24 or later, for some components also gcc, libseccomp-dev and pkg-config
   - PyYAML
 seealso:
   - module: kateskit.klubster.bundle_build

@@ -119,9 +119,13 @@ def check(state: State) -> None:
     tools = state.plan.builder.tools
     if not tools.c_compiler and any(component.needs_c for component in state.missing):
         problems.append(Problem("PATH", "(no program gcc)", "Some components are C.", "apt-get install gcc libc6-dev"))
-    if any("seccomp" in component.tags for component in state.missing) and not _SECCOMP.exists():
-        rule = "runc needs the headers and the static library of libseccomp."
-        problems.append(Problem("packages", "libseccomp-dev", rule, "apt-get install libseccomp-dev"))
+    if any("seccomp" in component.tags for component in state.missing):
+        if not _SECCOMP.exists():
+            rule = "runc needs the headers and the static library of libseccomp."
+            problems.append(Problem("packages", "libseccomp-dev", rule, "apt-get install libseccomp-dev"))
+        if shutil.which("pkg-config") is None:
+            rule = "Go finds libseccomp by it."
+            problems.append(Problem("PATH", "(no program pkg-config)", rule, "apt-get install pkg-config"))
     problems += _disk_problems(state)
     if problems:
         raise InvalidInput(problems)

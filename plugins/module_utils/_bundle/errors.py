@@ -117,6 +117,12 @@ _TABLE: tuple[tuple[re.Pattern[str], _Kind, str, str], ...] = (
         f"Build fewer components at the same time: source_bundle_jobs: 1. {_RESUME}",
     ),
     (
+        re.compile(r"exec: \"pkg-config\""),
+        CompileFailed,
+        "There is no pkg-config, by which Go finds C libraries.",
+        f"Install the package pkg-config. {_RESUME}",
+    ),
+    (
         re.compile(r"seccomp\.h|cannot find -lseccomp|libseccomp", re.IGNORECASE),
         CompileFailed,
         "The C library libseccomp is missing or has no static version.",

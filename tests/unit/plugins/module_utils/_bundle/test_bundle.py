@@ -145,13 +145,19 @@ def test_what_building_needs_is_named_before_anything_starts(site: Site, monkeyp
     images = [{**MINI["images"][0], "system": ["nets"]}]
     site.write({**MINI, "components": components, "system": system, "images": images})
     monkeypatch.setattr(bundle, "_SECCOMP", Path("/nonexistent/seccomp.h"))
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
     state = site.inspect()
     tools = dataclasses.replace(state.plan.builder.tools, c_compiler="")
     builder = dataclasses.replace(state.plan.builder, tools=tools)
     with pytest.raises(InvalidInput) as caught:
         bundle.check(dataclasses.replace(state, plan=dataclasses.replace(state.plan, builder=builder)))
     said = [(problem.variable, problem.value) for problem in caught.value.problems]
-    assert said == [("packages", "netpack"), ("PATH", "(no program gcc)"), ("packages", "libseccomp-dev")]
+    assert said == [
+        ("packages", "netpack"),
+        ("PATH", "(no program gcc)"),
+        ("packages", "libseccomp-dev"),
+        ("PATH", "(no program pkg-config)"),
+    ]
 
 
 def test_a_changed_source_stops_everything(site: Site) -> None:

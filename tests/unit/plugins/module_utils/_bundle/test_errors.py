@@ -43,6 +43,11 @@ TEST_EXPLAINED: list[tuple[str, type[errors.BuildError], str]] = [
     ("reading https://proxy.example/x.zip: 502 Bad Gateway", errors.DownloadFailed, "network"),
     ("fatal: unable to access 'https://git.example/x/': Could not resolve host", errors.DownloadFailed, "network"),
     ("go: compile: signal: killed", errors.CompileFailed, "source_bundle_jobs: 1"),
+    (
+        'github.com/seccomp/libseccomp-golang: exec: "pkg-config": executable file not found in $PATH',
+        errors.CompileFailed,
+        "the package pkg-config",
+    ),
     ("fatal error: seccomp.h: No such file or directory", errors.CompileFailed, "libseccomp-dev"),
     ('cgo: C compiler "gcc" not found: exec: "gcc": executable file not found', errors.CompileFailed, "gcc"),
     ("./main.go:3:1: syntax error", errors.CompileFailed, "The build failed"),
