@@ -22,7 +22,7 @@ options:
     type: dict
     required: true
   api:
-    description: C(name), C(port) and C(address) of the API.
+    description: C(name), C(port), C(address) and C(url) of the API.
     type: dict
     required: true
   networks:

@@ -10,7 +10,7 @@ short_description: The cluster objects of all layers of a planned cluster
 version_added: "0.1.0"
 description:
   - Turns the plan of M(kateskit.klubster.cluster_plan) into the sets of the layers C(cni), C(storage) and
-    C(load_balancer), for one call of M(kateskit.klubster.cluster_objects) that applies them together.
+    C(load_balancer), for one look of M(kateskit.klubster.cluster_status) at all of them.
   - With the tags of the run, only the layers that were asked for.
 author:
   - KatesKit developers (@kateskit)
@@ -21,7 +21,7 @@ options:
     type: dict
     required: true
   run:
-    description: Tags of the run, as a rule C(ansible_run_tags). Without a layer's name among them, all layers.
+    description: Tags of the run, as a rule C(ansible_run_tags). None, or C(all), means all layers.
     type: list
     elements: str
     default: []
@@ -31,22 +31,22 @@ options:
     elements: str
     default: []
 seealso:
-  - module: kateskit.klubster.cluster_objects
+  - module: kateskit.klubster.cluster_status
   - module: kateskit.klubster.cluster_plan
 """
 
 EXAMPLES = r"""
 ---
-- name: Give the cluster its network, its volumes and its addresses
-  kateskit.klubster.cluster_objects:
+- name: See whether anything is lacking
+  kateskit.klubster.cluster_status:
     kubeconfig: "{{ klubster_plan.api.kubeconfig }}"
     sets: "{{ klubster_plan | kateskit.klubster.layer_sets(run=ansible_run_tags, skip=ansible_skip_tags) }}"
-  tags: [cni, storage, load_balancer]
+  register: seen
 """
 
 RETURN = r"""
 _value:
-  description: The sets, for O(kateskit.klubster.cluster_objects#module:sets).
+  description: The sets, for O(kateskit.klubster.cluster_status#module:sets).
   type: list
   elements: dict
   sample:

@@ -25,6 +25,7 @@ requirements:
   - kubernetes (Python library) on the host that runs the module
 extends_documentation_fragment:
   - kateskit.klubster._attributes
+  - kateskit.klubster._sets
 attributes:
   check_mode:
     support: full
@@ -49,78 +50,6 @@ options:
     description:
       - URL of the API, instead of the kubeconfig's. The certificate is still checked against the kubeconfig's name.
     type: str
-  sets:
-    description: The sets, in the order in which they are to be applied and waited for.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name:
-        description: Name of the set; small letters, digits and dashes.
-        type: str
-        required: true
-      state:
-        description: V(absent) removes all objects of the set and waits until they are gone.
-        type: str
-        choices: [present, absent]
-        default: present
-      definitions:
-        description: The objects.
-        type: list
-        elements: dict
-        default: []
-      generated_secrets:
-        description: Secrets with one random value each, made when there is none and never changed.
-        type: list
-        elements: dict
-        default: []
-        suboptions:
-          name:
-            description: Name of the Secret.
-            type: str
-            required: true
-          namespace:
-            description: Its namespace.
-            type: str
-            required: true
-          key:
-            description: Key of the value.
-            type: str
-            required: true
-          length:
-            description: Random bytes in the value.
-            type: int
-            default: 32
-      wait_for:
-        description: Objects that are not ours and must be ready as well.
-        type: list
-        elements: dict
-        default: []
-        suboptions:
-          api_version:
-            description: API group and version.
-            type: str
-            required: true
-          kind:
-            description: Kind.
-            type: str
-            required: true
-          name:
-            description: Name. Without it, all objects of the kind, and at least one.
-            type: str
-          namespace:
-            description: Namespace.
-            type: str
-      fixed:
-        description:
-          - Properties that cannot change in a living cluster. They are remembered when the set is first applied;
-            another value is refused from then on.
-        type: dict
-        default: {}
-      fixed_remedy:
-        description: What to do when one of them has to change after all. It ends the error message.
-        type: str
-        default: ""
   prune:
     description: Whether objects that left a set are removed.
     type: bool
@@ -246,44 +175,13 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.client 
     KubernetesService,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service import Unreachable
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import Options, Report, parse_sets
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import (
+    ARGUMENT,
+    Options,
+    Report,
+    parse_sets,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
-
-_SETS: dict[str, t.Any] = {
-    "type": "list",
-    "elements": "dict",
-    "required": True,
-    "options": {
-        "name": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "definitions": {"type": "list", "elements": "dict", "default": []},
-        "generated_secrets": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "no_log": False,
-            "options": {
-                "name": {"type": "str", "required": True},
-                "namespace": {"type": "str", "required": True},
-                "key": {"type": "str", "required": True, "no_log": False},
-                "length": {"type": "int", "default": 32},
-            },
-        },
-        "wait_for": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {
-                "api_version": {"type": "str", "required": True},
-                "kind": {"type": "str", "required": True},
-                "name": {"type": "str"},
-                "namespace": {"type": "str"},
-            },
-        },
-        "fixed": {"type": "dict", "default": {}},
-        "fixed_remedy": {"type": "str", "default": ""},
-    },
-}
 
 
 def run(params: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
@@ -314,7 +212,7 @@ def main() -> None:
         argument_spec={
             "kubeconfig": {"type": "path", "required": True},
             "server": {"type": "str"},
-            "sets": _SETS,
+            "sets": ARGUMENT,
             "prune": {"type": "bool", "default": True},
             "wait": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 300},

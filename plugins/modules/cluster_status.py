@@ -20,6 +20,7 @@ requirements:
   - kubernetes (Python library) on the host that runs the module
 extends_documentation_fragment:
   - kateskit.klubster._attributes
+  - kateskit.klubster._sets
 attributes:
   check_mode:
     support: full
@@ -55,6 +56,12 @@ options:
     description: Seconds for all answers together.
     type: int
     default: 10
+  kubeconfig_sha256:
+    description:
+      - What the kubeconfig shall be, by RV(kateskit.klubster.kubeadm_node_info#module:kubeconfig_sha256). If it is
+        another, or others may read it, then everything is RV(lacking) and the cluster is not asked.
+      - Without it, any kubeconfig will do.
+    type: str
 seealso:
   - module: kateskit.klubster.cluster_plan
   - module: kateskit.klubster.status_page
@@ -79,6 +86,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+lacking:
+  description:
+    - C(kubeconfig) if it is not O(kubeconfig_sha256), and the names of those of O(sets) that differ or are not ready.
+  returned: success
+  type: list
+  elements: str
+  sample: [load-balancer]
 report:
   description: The state of the cluster.
   returned: success
@@ -177,8 +191,15 @@ report:
 
 import time
 import typing as t
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.apply import Applier
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.client import KubernetesService
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service import Unreachable
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import ARGUMENT, Options, parse_sets
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeconfig import is_current
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.collect import (
     IMPORT_ERROR,
     Unanswered,
@@ -195,12 +216,37 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.report i
 def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The module without its shell."""
     expected = expectation(params["plan"])
+    wanted, path = params["kubeconfig_sha256"], Path(params["kubeconfig"])
+    if wanted is not None and not is_current(path, wanted):
+        silence = Unanswered("kubeconfig", f"{path} is not what it shall be")
+        return {
+            "changed": False,
+            "report": report_of_silence(silence, expected, _now()),
+            "lacking": ["kubeconfig", *(one["name"] for one in params["sets"])],
+        }
     try:
         server, get = connect(params["kubeconfig"], params["context"], float(params["timeout"]))
         report = report_of(gather(server, get), expected)
     except Unanswered as exc:
-        report = report_of_silence(exc, expected, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    return {"changed": False, "report": report}
+        report = report_of_silence(exc, expected, _now())
+        return {"changed": False, "report": report, "lacking": [one["name"] for one in params["sets"]]}
+    return {"changed": False, "report": report, "lacking": _lacking(params)}
+
+
+def _lacking(params: t.Mapping[str, t.Any]) -> list[str]:
+    sets = parse_sets(params["sets"])
+    if not sets:
+        return []
+    try:
+        service = KubernetesService(params["kubeconfig"])
+        found = Applier(service, sets, Options(check=True)).run()
+    except Unreachable:
+        return [one.name for one in sets]
+    return [one.name for one in sets if not found.settled(one.name)]
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def main() -> None:
@@ -210,12 +256,18 @@ def main() -> None:
             "context": {"type": "str", "default": ""},
             "plan": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 10},
+            "kubeconfig_sha256": {"type": "str"},
+            "sets": ARGUMENT,
         },
         supports_check_mode=True,
     )
     if IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=IMPORT_ERROR)
-    module.exit_json(**run(module.params))
+    try:
+        result = run(module.params)
+    except KlubsterError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

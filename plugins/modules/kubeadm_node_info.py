@@ -103,7 +103,7 @@ EXAMPLES = r"""
     cluster: home
     version: 1.34.2
     node: {node_name: server1, role: server, address: 192.0.2.11}
-    api: {name: api.home.internal, port: 6443, address: 192.0.2.11}
+    api: {name: api.home.internal, port: 6443, address: 192.0.2.11, url: "https://192.0.2.11:6443"}
     networks:
       pod: [10.244.0.0/16]
       service: [10.96.0.0/16]
@@ -143,6 +143,13 @@ machine:
   returned: success
   type: dict
   sample: {node_name: server1, role: server, address: 192.0.2.11}
+kubeconfig_sha256:
+  description:
+    - Of the administrator's kubeconfig, as M(kateskit.klubster.admin_kubeconfig) would write it from this server's
+      credentials; empty where there are none.
+  returned: success
+  type: str
+  sample: 0f3a
 kube_proxy_wanted:
   description: Digest of the wanted kube-proxy configuration, to compare with that of a live server.
   returned: success
@@ -153,8 +160,9 @@ kube_proxy_wanted:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import comparison, containerd
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import comparison, containerd, kubeconfig
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeadm_verbs as verbs
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import Kubeadm
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import images, install
@@ -193,8 +201,16 @@ def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "lacking": comparison.lacking(machine, wanted, NodeState(**(found.node or {}))),
         "node": found.node,
         "machine": found.machine,
+        "kubeconfig_sha256": _kubeconfig_digest(machine, params),
         "kube_proxy_wanted": found.kube_proxy_wanted,
     }
+
+
+def _kubeconfig_digest(machine: Kubeadm, params: t.Mapping[str, t.Any]) -> str:
+    credentials = kubeconfig.read(machine.root / machine.layout.kubeconfig.lstrip("/"))
+    if credentials is None:
+        return ""
+    return kubeconfig.digest(kubeconfig.render(params["cluster"], params["api"]["url"], credentials))
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ LAYERS: dict[str, t.Callable[[Bundle, Plan], list[Object]]] = {
 
 def layer_sets(bundle: Bundle, plan: Plan, run: t.Collection[str], skip: t.Collection[str]) -> list[Object]:
     """The sets of the layers that a run with these tags is about; a run without tags is about all."""
-    everything = not any(tag in LAYERS for tag in run)
+    everything = not run or not {"all", "tagged"}.isdisjoint(run)
     chosen = [name for name in LAYERS if (everything or name in run) and name not in skip]
     return [one for name in chosen for one in LAYERS[name](bundle, plan)]
 

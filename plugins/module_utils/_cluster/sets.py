@@ -26,6 +26,43 @@ State = t.Literal["present", "absent"]
 _LABEL_VALUE = re.compile(r"[a-z0-9]([-a-z0-9]{0,52}[a-z0-9])?")
 _SECRET = Kind("v1", "Secret")
 
+#: the option ``sets`` of modules
+ARGUMENT: dict[str, t.Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "definitions": {"type": "list", "elements": "dict", "default": []},
+        "generated_secrets": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "no_log": False,
+            "options": {
+                "name": {"type": "str", "required": True},
+                "namespace": {"type": "str", "required": True},
+                "key": {"type": "str", "required": True, "no_log": False},
+                "length": {"type": "int", "default": 32},
+            },
+        },
+        "wait_for": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "api_version": {"type": "str", "required": True},
+                "kind": {"type": "str", "required": True},
+                "name": {"type": "str"},
+                "namespace": {"type": "str"},
+            },
+        },
+        "fixed": {"type": "dict", "default": {}},
+        "fixed_remedy": {"type": "str", "default": ""},
+    },
+}
+
 
 @dataclass(frozen=True)
 class GeneratedSecret:
@@ -233,6 +270,7 @@ class Report:
 
 
 __all__ = (
+    "ARGUMENT",
     "Action",
     "Change",
     "GeneratedSecret",

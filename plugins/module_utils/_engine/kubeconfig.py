@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import typing as t
@@ -79,6 +80,21 @@ def render(cluster: str, server: str, credentials: Credentials) -> str:
     )
 
 
+def digest(text: str) -> str:
+    """sha256 of a kubeconfig's text: tells whether a file is current, without its secrets."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_current(path: Path, wanted: str) -> bool:
+    """Whether the file has this digest, and nobody else may read it."""
+    try:
+        have = path.read_text(encoding="utf-8")
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return digest(have) == wanted and mode & 0o7777 == 0o600
+
+
 def plan(path: Path, cluster: str, text: str | None) -> Action:
     """What has to happen with the file; ``text`` None: it shall be gone.
 
@@ -110,4 +126,4 @@ def apply(path: Path, action: Action, text: str | None) -> None:
         write_atomically(path, (text or "").encode(), mode=0o600, uid=os.geteuid(), gid=os.getegid())
 
 
-__all__ = ("Action", "Credentials", "KubeconfigError", "apply", "plan", "read", "render")
+__all__ = ("Action", "Credentials", "KubeconfigError", "apply", "digest", "is_current", "plan", "read", "render")

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
-_BARE = re.compile(r"^[A-Za-z0-9_-]+$")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class TomlError(KlubsterError):
@@ -41,7 +41,7 @@ def _table(data: t.Mapping[str, t.Any], path: tuple[str, ...], lines: list[str])
 
 
 def _key(key: str) -> str:
-    return key if _BARE.match(key) else _string(key)
+    return key if _BARE.fullmatch(key) else _string(key)
 
 
 def _value(value: t.Any, path: tuple[str, ...]) -> str:

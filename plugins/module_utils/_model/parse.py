@@ -435,7 +435,9 @@ class _Reader:
             if kubeconfig is None
             else self._rule("klubster_kubeconfig", kubeconfig, _home_path)
         )
-        return Api(api_name, port, self._api_address(cluster, machines), host, kubeconfig)
+        address = self._api_address(cluster, machines)
+        url = f"https://[{address}]:{port}" if ":" in str(address) else f"https://{address}:{port}"
+        return Api(api_name, port, url, address, host, kubeconfig)
 
     def _api_address(self, cluster: dict[str, t.Any], machines: tuple[Machine, ...]) -> str:
         given = cluster["klubster_api_address"]

@@ -61,6 +61,8 @@ class Api:
     #: name that every node resolves through its own hosts file
     name: str
     port: int
+    #: where clients outside the cluster reach it: address and port
+    url: str
     #: address for the name; the point of contact's own unless the user gives a virtual one
     address: str
     #: inventory host from which modules talk to the API

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import typing as t
 from pathlib import Path
@@ -29,6 +30,26 @@ def test_no_cluster_is_a_report_and_no_failure(tmp_path: Path, capsys: pytest.Ca
     assert result["report"]["name"] == "home"
     assert result["report"]["problems"][0]["cause"] == "There is no usable kubeconfig for this cluster"
     assert [node["name"] for node in result["report"]["nodes"]] == ["server1"]
+
+
+SETS = [{"name": "cni"}, {"name": "load-balancer"}]
+
+
+def test_another_kubeconfig_is_not_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not even one that would lead somewhere."""
+    path = tmp_path / "kubeconfig"
+    path.write_text("somebody's")
+    path.chmod(0o600)
+    digest = hashlib.sha256(b"ours").hexdigest()
+    args = {"kubeconfig": str(path), "plan": PLAN, "kubeconfig_sha256": digest, "sets": SETS}
+    result = call(capsys, args)[1]
+    assert result["lacking"] == ["kubeconfig", "cni", "load-balancer"]
+    assert not result["report"]["healthy"]
+    path.write_text("ours")
+    # Now it is asked for the cluster, and cannot be read.
+    assert call(capsys, args)[1]["lacking"] == ["cni", "load-balancer"]
+    path.chmod(0o644)
+    assert "kubeconfig" in call(capsys, args)[1]["lacking"]
 
 
 def test_without_the_library_it_says_what_to_install(

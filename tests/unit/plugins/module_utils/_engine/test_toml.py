@@ -9,7 +9,7 @@ import pytest
 import tomllib
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import containerd
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.toml import TomlError, dumps
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 SCALARS = st.one_of(st.booleans(), st.integers(-(2**40), 2**40), st.text(max_size=12))
@@ -21,6 +21,7 @@ DATA = st.recursive(
 
 
 @given(DATA)
+@example({"0\n": False})
 def test_what_is_written_is_read_back(data: dict[str, t.Any]) -> None:
     assert tomllib.loads(dumps(data)) == data
 

@@ -126,7 +126,9 @@ def kubeconfig(folder: Path, server: str) -> str:
 
 def ask(path: str, timeout: int = 5) -> dict[str, t.Any]:
     plan = snapshots.load("plan")
-    return run({"kubeconfig": path, "context": "", "plan": plan, "timeout": timeout})["report"]
+    return run(
+        {"kubeconfig": path, "context": "", "plan": plan, "timeout": timeout, "kubeconfig_sha256": None, "sets": []}
+    )["report"]
 
 
 def test_what_is_gathered_is_the_snapshot() -> None:
