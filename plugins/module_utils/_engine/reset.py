@@ -79,7 +79,7 @@ class Reset:
         if not self.directory.exists():
             return []
         record = Record.load(self.directory)
-        steps = [f"stop {unit}" for unit in (self.layout.node_unit, self.layout.runtime_unit)]
+        steps = [f"stop {unit}" for unit in self._units(record)]
         steps += [f"empty {folder}" for folder in record.data or {} if Path(folder).exists()]
         steps += [f"take away or restore {path}" for path in sorted(record.entries)]
         return [*steps, f"remove {self.directory}"]
@@ -91,7 +91,7 @@ class Reset:
         with locked(self.directory):
             record = Record.load(self.directory)
             self._leave_cluster()
-            self._stop()
+            self._stop(record)
             self._unmount()
             self._network(record)
             self._data(record)
@@ -111,8 +111,8 @@ class Reset:
         self.run([kubeadm, *reset_arguments(self.layout, leave=self.leave)], check=False, timeout=180)
         self.done.append("kubeadm reset")
 
-    def _stop(self) -> None:
-        for unit in (self.layout.node_unit, self.layout.runtime_unit):
+    def _stop(self, record: Record) -> None:
+        for unit in self._units(record):
             if self.run(["systemctl", "cat", unit], check=False).rc == 0:
                 self.run(["systemctl", "disable", "--now", "--quiet", unit], check=False, timeout=120)
                 self.run(["systemctl", "reset-failed", unit], check=False)
@@ -120,6 +120,11 @@ class Reset:
             if unit == self.layout.node_unit:
                 end_containers()
         self.run(["systemctl", "stop", "kubepods.slice"], check=False)
+
+    def _units(self, record: Record) -> list[str]:
+        """kubelet first, then its runtime, then whatever else of ours was started here."""
+        engine = [self.layout.node_unit, self.layout.runtime_unit]
+        return [*engine, *(unit for unit in sorted(record.services) if unit not in engine)]
 
     def _unmount(self) -> None:
         for place in mounts_below(_MOUNTS):

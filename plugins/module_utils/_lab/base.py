@@ -22,7 +22,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._lab.lock import
 INIT = "/usr/lib/klubster-lab/init"
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "udev", "python3", "iproute2", "iptables", "nftables", "openssh-server",
-    "conntrack", "ipset", "socat", "kmod", "procps",
+    "conntrack", "ipset", "socat", "kmod", "procps", "keepalived",
 )  # fmt: skip
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import typing as t
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -437,13 +438,35 @@ class _Reader:
         )
         address = self._api_address(cluster, machines)
         url = f"https://[{address}]:{port}" if ":" in str(address) else f"https://{address}:{port}"
-        return Api(api_name, port, url, address, host, kubeconfig)
+        provider, number = cluster["klubster_api_provider"], cluster["klubster_api_vrrp_id"]
+        if provider == "keepalived":
+            self._moving_address(cluster["klubster_api_address"], address, machines)
+        if number is None:
+            number = zlib.crc32(str(name).encode()) % 255 + 1
+        return Api(api_name, port, url, address, host, kubeconfig, provider, number)
+
+    def _moving_address(self, given: t.Any, address: str, machines: tuple[Machine, ...]) -> None:
+        if given is None:
+            self._complain(
+                "klubster_api_address",
+                None,
+                "keepalived moves this address between the servers (klubster_api_provider).",
+                "Give a free address in the servers' network that the house's DHCP server does not hand out.",
+            )
+        for machine in machines:
+            if machine.role == "server" and machine.address == address and given is not None:
+                self._complain(
+                    "klubster_api_address",
+                    given,
+                    f"It is the address of {machine.name}, and an address that moves can be no machine's own.",
+                    "Give a free address in the servers' network.",
+                )
 
     def _api_address(self, cluster: dict[str, t.Any], machines: tuple[Machine, ...]) -> str:
         given = cluster["klubster_api_address"]
         if given is None:
             servers = [machine for machine in machines if machine.role == "server"]
-            if len(servers) > 1:
+            if len(servers) > 1 and cluster["klubster_api_provider"] == "none":
                 self._warnings.append(
                     f"The API's name leads to {servers[0].name} alone: without it the cluster cannot be changed."
                     " Set klubster_api_address to an address that moves between the servers."

@@ -16,6 +16,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses
     Span,
     network,
     network_around,
+    node_address,
     span,
 )
 
@@ -399,6 +400,7 @@ class _Judge:
         self._unique(probes)
         self._clocks(probes)
         self._pools(probes)
+        self._moving_address(probes)
 
     def _unique(self, probes: t.Mapping[str, Probe]) -> None:
         addresses = {machine["name"]: machine["address"] for machine in self._plan["machines"]}
@@ -438,6 +440,22 @@ class _Judge:
                     f"{clock['offset'] - middle['offset']:+.1f} s",
                     f"Clocks of a cluster differ by at most {self._limits.time_skew:g} s (preflight_time_skew).",
                     "Set it, and keep it right with systemd-timesyncd or chrony.",
+                )
+
+    def _moving_address(self, probes: t.Mapping[str, Probe]) -> None:
+        api = self._plan["api"]
+        if api["provider"] != "keepalived":
+            return
+        wanted = node_address(api["address"])
+        for name in self._plan["servers"]:
+            if name in probes and not any(own.contains(wanted) for _name, own in _networks(probes[name])):
+                self._refuse(
+                    "networks",
+                    name,
+                    ", ".join(own.text for _name, own in _networks(probes[name])),
+                    f"keepalived moves klubster_api_address = {api['address']} between the servers, so each has an "
+                    "interface in its network.",
+                    "Choose an address of the network that all servers share.",
                 )
 
     def _pools(self, probes: t.Mapping[str, Probe]) -> None:

@@ -126,6 +126,22 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("klubster_api_name", "str", "Name of the API; every node knows it.", computed="V(api.NAME.internal)"),
     Variable("klubster_api_port", "int", "Port of the API.", default=6443, minimum=1, maximum=65535),
     Variable("klubster_api_address", "str", "Address for the API's name.", computed="the first server's address"),
+    Variable(
+        "klubster_api_provider",
+        "str",
+        "Who moves O(klubster_api_address) between the servers. V(none): it is the first server's, or a load balancer's"
+        " of yours.",
+        default="none",
+        choices=("none", "keepalived"),
+    ),
+    Variable(
+        "klubster_api_vrrp_id",
+        "int",
+        "Number by which keepalived knows its fellows; no other VRRP in the same network may have it.",
+        computed="made from the cluster's name",
+        minimum=1,
+        maximum=255,
+    ),
     Variable("klubster_api_host", "str", "Inventory host from which the API is spoken to.", default="localhost"),
     Variable(
         "klubster_kubeconfig",

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 
 EngineName = t.Literal["kubeadm", "k3s"]
 EngineSource = t.Literal["release", "airgap", "bundle"]
+ApiProvider = t.Literal["none", "keepalived"]
 CniName = t.Literal["flannel", "none"]
 FlannelBackend = t.Literal["vxlan", "host-gw"]
 LoadBalancerName = t.Literal["metallb", "none"]
@@ -69,6 +70,10 @@ class Api:
     host: str
     #: path of the administrator's kubeconfig on ``host``; mode 0600
     kubeconfig: str
+    #: who moves the address between the servers
+    provider: ApiProvider = "none"
+    #: keepalived's number in its network
+    vrrp_id: int = 0
 
 
 @dataclass(frozen=True)

@@ -261,6 +261,12 @@ BAD: dict[str, Bad] = {
         "nothing else",
         "klubster_pools[0].addresses[0]",
     ),
+    "API moved by a stranger": one("klubster_api_provider", "kube-vip", "one of", "keepalived"),
+    "API address that shall move is missing": one(
+        "klubster_api_provider", "keepalived", "keepalived moves this address", "free address", "klubster_api_address"
+    ),
+    "VRRP id too high": one("klubster_api_vrrp_id", 256, "between 1 and 255", "from 1"),
+    "VRRP id a text": one("klubster_api_vrrp_id", "home", "a whole number", "whole number"),
     "API host unknown": one("klubster_api_host", "workstaton", "no such host", "'workstation'"),
     "kubeconfig relative": one("klubster_kubeconfig", "kube.yaml", "absolute", "/"),
     "kubeconfig null is the default, a number is not": one(

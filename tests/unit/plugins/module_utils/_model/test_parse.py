@@ -163,6 +163,28 @@ def test_two_families_and_several_servers_are_in_the_model() -> None:
     assert spec.api.address == "192.168.1.10"
 
 
+def test_an_address_that_moves_is_nobodys_own() -> None:
+    hosts, groups = good()
+    for name in ("node1", "node2", "node3"):
+        hosts[name] |= {"klubster_api_provider": "keepalived", "klubster_api_address": "192.168.1.10"}
+    members = groups | {"servers": ["node1", "node2", "node3"], "agents": []}
+    found = parse(hosts, members)
+    assert not any("leads to" in warning for warning in found.warnings)
+    assert found.spec.api.provider == "keepalived"
+    assert 1 <= found.spec.api.vrrp_id <= 255
+    assert found.spec.api.url == "https://192.168.1.10:6443"
+    for name in hosts:
+        hosts[name]["klubster_api_address"] = "192.168.1.12"
+    with pytest.raises(InvalidInput, match="It is the address of node2"):
+        parse(hosts, members)
+
+
+def test_an_even_number_of_servers_is_a_warning() -> None:
+    hosts, groups = good()
+    warnings = parse(hosts, groups | {"servers": ["node1", "node2"], "agents": ["node3"]}).warnings
+    assert any("2 servers bear the loss of no more machines than 1 do" in warning for warning in warnings)
+
+
 def test_the_spec_is_plain_data() -> None:
     data = parse(*good()).spec.as_dict()
     assert data["servers"] == ["node1"]

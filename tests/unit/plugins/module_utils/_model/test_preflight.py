@@ -220,6 +220,16 @@ def test_swap_is_the_systems_unless_kubelet_shall_fail_on_it() -> None:
     assert "swapoff" in str(problem)
 
 
+def test_servers_share_the_network_of_an_address_that_moves() -> None:
+    moving = plan(klubster_api_provider="keepalived", klubster_api_address="192.168.1.10")
+    assert judge(moving, probes(), LIMITS).problems == ()
+    (problem,) = judge(
+        plan(klubster_api_provider="keepalived", klubster_api_address="10.9.9.9"), probes(), LIMITS
+    ).problems
+    assert "networks of node1" in str(problem)
+    assert "klubster_api_address = 10.9.9.9" in str(problem)
+
+
 def test_cgroup_v1_on_request() -> None:
     changes = copy.deepcopy(BAD["cgroup v1"][0])
     asked = plan(klubster_kubelet_config={"failCgroupV1": False})

@@ -44,7 +44,11 @@ def test_site_meta_holds_every_variable_with_its_type_and_default() -> None:
 
 def test_the_architecture_page_names_every_variable() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    shortened = {"klubster_api_port": "`_port`", "klubster_api_address": "`_address`"}
+    shortened = {
+        "klubster_api_port": "`_port`",
+        "klubster_api_address": "`_address`",
+        "klubster_api_vrrp_id": "`_vrrp_id`",
+    }
     for name in BY_NAME:
         assert f"`{name}`" in page or shortened.get(name, "-") in page, name
 

@@ -1,0 +1,127 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""An address that moves between the servers: keepalived's configuration, a check of the API, and a unit of our own.
+
+The unit is not the distribution's: a keepalived that the user has for something else goes on beside it. The check only
+lowers a server's priority and never takes it out, so that the address is somewhere before the first API has started.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import Service
+
+PROGRAM = "/usr/sbin/keepalived"
+UNIT = "klubster-api-address.service"
+_CONFIG = "/etc/klubster/keepalived.conf"
+_CHECK = "/etc/klubster/api-answers"
+_HIGHEST, _STEP = 200, 5
+# More than lies between the first and the last of any sensible number of servers.
+_PENALTY = 100
+
+
+@dataclass(frozen=True)
+class Moving:
+    """The address and those between whom it moves.
+
+    :param servers: addresses of the servers; the first that answers has it.
+    :param interface: this server's interface.
+    """
+
+    address: str
+    port: int
+    own: str
+    servers: tuple[str, ...]
+    vrrp_id: int
+    interface: str
+
+
+def config(moving: Moving) -> str:
+    """keepalived.conf."""
+    peers = [address for address in moving.servers if address != moving.own]
+    listed = "".join(f"        {address}\n" for address in peers)
+    unicast = f"    unicast_src_ip {moving.own}\n    unicast_peer {{\n{listed}    }}\n" if peers else ""
+    prefix = 128 if ":" in moving.address else 32
+    return (
+        "# Written by kateskit.klubster; changes are overwritten.\n"
+        "global_defs {\n"
+        "    enable_script_security\n"
+        "    script_user root\n"
+        "}\n"
+        "vrrp_script api_answers {\n"
+        f'    script "{_CHECK}"\n'
+        "    interval 1\n"
+        "    timeout 3\n"
+        "    fall 2\n"
+        "    rise 3\n"
+        f"    weight -{_PENALTY}\n"
+        "}\n"
+        "vrrp_instance api_address {\n"
+        "    state BACKUP\n"
+        f"    interface {moving.interface}\n"
+        f"    virtual_router_id {moving.vrrp_id}\n"
+        f"    priority {_HIGHEST - _STEP * moving.servers.index(moving.own)}\n"
+        "    advert_int 1\n"
+        f"{unicast}"
+        "    virtual_ipaddress {\n"
+        f"        {moving.address}/{prefix}\n"
+        "    }\n"
+        "    track_script {\n"
+        "        api_answers\n"
+        "    }\n"
+        "}\n"
+    )
+
+
+def check(moving: Moving) -> str:
+    """A program that tells whether this server's API takes connections; bash is on every machine, curl is not."""
+    return f"#!/bin/bash\nexec timeout 2 bash -c ': < /dev/tcp/{moving.own}/{moving.port}' 2>/dev/null\n"
+
+
+def unit() -> str:
+    return (
+        "# Written by kateskit.klubster; changes are overwritten. Put your own into a drop-in.\n"
+        "[Unit]\n"
+        "Description=The address of the Kubernetes API, on one server at a time\n"
+        "Wants=network-online.target\n"
+        "After=network-online.target\n"
+        "\n[Service]\n"
+        "Type=simple\n"
+        f"ExecStart={PROGRAM} --dont-fork --vrrp --log-console --use-file {_CONFIG}"
+        " --pid /run/klubster-keepalived.pid --vrrp_pid /run/klubster-keepalived-vrrp.pid\n"
+        "KillMode=process\n"
+        "Restart=always\n"
+        "RestartSec=1\n"
+        "\n[Install]\n"
+        "WantedBy=multi-user.target\n"
+    )
+
+
+def files(moving: Moving) -> list[WantedFile]:
+    """Everything that the service reads."""
+    return [
+        WantedFile(_CONFIG, config(moving)),
+        WantedFile(_CHECK, check(moving), mode=0o755),
+        WantedFile(f"/etc/systemd/system/{UNIT}", unit()),
+    ]
+
+
+def service(wanted: t.Sequence[WantedFile]) -> Service:
+    return Service(UNIT, reads=(PROGRAM, *(file.path for file in wanted)))
+
+
+def interface_of(address: str, listing: t.Sequence[t.Mapping[str, t.Any]]) -> str:
+    """The interface that has an address, by ``ip -json address``; empty when none has."""
+    for entry in listing:
+        for info in entry.get("addr_info") or ():
+            if info.get("local") == address:
+                return str(entry.get("ifname", ""))
+    return ""
+
+
+__all__ = ("PROGRAM", "UNIT", "Moving", "check", "config", "files", "interface_of", "service", "unit")

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: keepalived_config
+short_description: Let an address move between the servers of a cluster
+version_added: "0.1.0"
+description:
+  - Writes a configuration and a unit of its own for keepalived and keeps that running on this server. The first server
+    whose API takes connections has the address.
+  - Servers speak to each other directly (unicast), so no other VRRP is disturbed.
+  - A keepalived that runs for something else is not touched.
+author:
+  - KatesKit developers (@kateskit)
+extends_documentation_fragment:
+  - kateskit.klubster._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+options:
+  address:
+    description: The address that moves.
+    type: str
+    required: true
+  port:
+    description: TCP port of the API.
+    type: int
+    default: 6443
+  own:
+    description: This server's own address.
+    type: str
+    required: true
+  servers:
+    description: Addresses of all servers, this one's too. An earlier one is preferred.
+    type: list
+    elements: str
+    required: true
+  vrrp_id:
+    description: Number of the group, 1 to 255. No other VRRP in the network may have it.
+    type: int
+    required: true
+"""
+
+EXAMPLES = r"""
+---
+- name: Let the API's address move
+  kateskit.klubster.keepalived_config:
+    address: 192.0.2.10
+    own: 192.0.2.11
+    servers: [192.0.2.11, 192.0.2.12, 192.0.2.13]
+    vrrp_id: 77
+"""
+
+RETURN = r"""
+missing:
+  description: Whether keepalived has to be installed first; then nothing else was done.
+  returned: success
+  type: bool
+service:
+  description: What was done with the service or, in check mode, would be; empty when it runs as it shall.
+  returned: when keepalived is installed
+  type: str
+  sample: restart
+paths:
+  description: Files that changed.
+  returned: when keepalived is installed
+  type: list
+  elements: str
+  sample: [/etc/klubster/keepalived.conf]
+"""
+
+import json
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import settle
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError, Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived
+
+
+def _moving(given: t.Mapping[str, t.Any]) -> keepalived.Moving:
+    if given["own"] not in given["servers"]:
+        rule = "It is one of the servers' addresses."
+        raise InvalidInput([Problem("own", given["own"], rule, "Add it to servers.")])
+    listing = json.loads(run(["ip", "-json", "address", "show"]).stdout)
+    interface = keepalived.interface_of(given["own"], listing)
+    if not interface:
+        rule = "An interface of this machine has it."
+        raise InvalidInput([Problem("own", given["own"], rule, "Give the address by which other servers reach it.")])
+    return keepalived.Moving(
+        given["address"], given["port"], given["own"], tuple(given["servers"]), given["vrrp_id"], interface
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(
+        {
+            "address": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 6443},
+            "own": {"type": "str", "required": True},
+            "servers": {"type": "list", "elements": "str", "required": True},
+            "vrrp_id": {"type": "int", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    result: dict[str, t.Any] = {"changed": True, "missing": True}
+    try:
+        if Path(keepalived.PROGRAM).exists():
+            files = keepalived.files(_moving(module.params))
+            done = settle("api-address", files, keepalived.service(files), run, check=module.check_mode)
+            result = done.as_result() | {"missing": False}
+    except KlubsterError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
