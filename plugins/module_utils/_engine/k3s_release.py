@@ -288,6 +288,7 @@ def release_files(
             entry["sha256"] = pinned[name].lower()
         else:
             entry["sha256_list"] = places(version, arch.sums, mirrors, variable)
+            entry["sha256_name"] = name
             entry["sha256_list_name"] = arch.sums
         files.append(entry)
     return files
