@@ -60,8 +60,8 @@ options:
     type: str
   sha256_list_dest:
     description:
-      - Absolute path where the list is kept. A list that is there is used and not fetched again, so choose a path for
-        each version.
+      - Absolute path where the list is kept. A list that is there and names the file is used and not fetched again, so
+        choose a path for each version.
     type: path
   mode:
     description: Octal permission bits, in quotes.

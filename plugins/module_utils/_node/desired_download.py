@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 from dataclasses import dataclass
@@ -90,13 +91,12 @@ def compare(wanted: WantedDownload) -> Plan:
 
     :raises InvalidInput: URLs, sum or path cannot be right.
     :raises DownloadError: no mirror gave a list that names the file.
-    :raises ChecksumListError: the list that was kept is no use.
     """
     download.check(wanted.urls, wanted.dest, wanted.sha256 if not wanted.sums else None)
     difference = Difference()
     sha256, content = (wanted.sha256, None) if wanted.sha256 else _listed(wanted)
     if content is not None:
-        difference.add("sha256_list", want="present", have="absent")
+        difference.add("sha256_list", want="usable", have="missing")
     have = sha256_of(wanted.dest) if wanted.dest.is_file() and not wanted.dest.is_symlink() else None
     right = not difference.add("sha256", want=sha256, have=have)
     wanted.attributes.compare(wanted.dest, difference)
@@ -128,7 +128,9 @@ def _listed(wanted: WantedDownload) -> tuple[str, bytes | None]:
 
     kept = wanted.sums_dest
     if kept is not None and kept.is_file():
-        return accept(kept.read_bytes(), str(kept))[0], None
+        # One that is damaged, or of something else, is fetched again.
+        with contextlib.suppress(checksums.ChecksumListError):
+            return accept(kept.read_bytes(), str(kept))[0], None
     sha256, content = download.read(wanted.sums, accept, what="The list of sums", client=wanted.client)
     return sha256, content if kept is not None else None
 
