@@ -191,8 +191,10 @@ class _Download:
 
     def _fetch(self) -> Fetched:
         partial, found = self._partial, self._partial.size
-        if partial.waited and has_sum(self._dest, partial.sha256):
+        if has_sum(self._dest, partial.sha256):
+            # Another process may have been faster.
             partial.remove()
+            self._attributes.apply(self._dest)
             return Fetched("", partial.sha256, self._dest.stat().st_size, 0, 0)
         url = "" if partial.sum == partial.sha256 else self._from_any()
         place = self._attributes

@@ -57,8 +57,6 @@ class Partial:
         self.path = dest.with_name(f"{dest.name}.partial")
         self.size = 0
         self.origin = Origin(sha256)
-        #: another process held it, and may have finished the file meanwhile
-        self.waited = False
         self._note = dest.with_name(f"{dest.name}.partial.json")
         self._digest = hashlib.sha256()
         self._descriptor = -1
@@ -139,7 +137,6 @@ class Partial:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
-        self.waited = True
         # flock knows no time limit. A thread that is still waiting ends with the process.
         waiting = threading.Thread(target=_lock_and_close, args=(os.dup(self._descriptor),), daemon=True)
         waiting.start()

@@ -375,6 +375,7 @@ def test_redirects(server: FileServer, dest: Path) -> None:
     }
     fetch(server, dest, "a")
     assert dest.read_bytes() == CONTENT
+    dest.unlink()
     with pytest.raises(DownloadError, match=r"redirects in a circle, at http://127\S+/circle"):
         fetch(server, dest, "circle")
     for number in range(10):
@@ -448,6 +449,7 @@ def test_proxy_from_the_environment(server: FileServer, dest: Path, monkeypatch:
     download.fetch(["http://mirror.invalid/good"], dest, GOOD.sha256, client=client())
     assert server.asked[0].path == "http://mirror.invalid/good"
     assert server.asked[0].headers["proxy-authorization"] == "Basic bWU6czNjcmV0"
+    dest.unlink()
     monkeypatch.setenv("no_proxy", "mirror.invalid")
     with pytest.raises(DownloadError, match="its name cannot be resolved"):
         download.fetch(["http://mirror.invalid/good"], dest, GOOD.sha256, client=client())
@@ -492,6 +494,7 @@ def test_certificates(certificate: Path, server: FileServer, dest: Path) -> None
             fetch(secure, dest, "good", client=client(ca_file=dest))
         fetch(secure, dest, "good", client=client(ca_file=certificate))
         assert dest.read_bytes() == CONTENT
+        dest.unlink()
         with pytest.raises(DownloadError, match=r"redirects from https to http://127\S+/good, which is refused"):
             fetch(secure, dest, "down", client=client(ca_file=certificate))
     assert server.asked == []
@@ -547,20 +550,31 @@ def test_a_known_size(server: FileServer, dest: Path, served: Served, reason: st
 
 
 def test_two_at_once_fetch_it_once(server: FileServer, dest: Path) -> None:
-    server.files = {"/file": Served(CONTENT, stall=1000)}
+    server.files = {"/file": GOOD}
     done: list[Fetched] = []
-    patient = client(stall=10)
-    first = threading.Thread(target=lambda: done.append(fetch(server, dest, "file", client=patient)))
     holder = partial.Partial(dest, GOOD.sha256)
     holder.open(1)
-    first.start()
-    # The first holder finishes while the other waits.
+    second = threading.Thread(target=lambda: done.append(fetch(server, dest, "file", attributes=FileAttributes(0o700))))
+    second.start()
+    # Whether the second waits already or comes later: the first is done.
     holder.append(CONTENT)
     holder.finish(0o644, -1, -1)
     holder.close()
-    first.join()
-    assert server.asked == []
-    assert done[0].received == 0
+    second.join()
+    assert (server.asked, done[0].received) == ([], 0)
+    assert dest.stat().st_mode & 0o777 == 0o700
+    assert names(dest) == ["tool"]
+
+
+def test_many_processes_at_once(server: FileServer, dest: Path) -> None:
+    """As with a task that several hosts delegate to the controller."""
+    server.files = {"/file": GOOD}
+    arguments = [sys.executable, "-c", CHILD, server.url("/file"), str(dest), GOOD.sha256]
+    environment = {**os.environ, "PYTHONPATH": str(COLLECTIONS)}
+    running = [subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(5)]
+    received = [int(process.communicate()[0].split()[-1]) for process in running]
+    assert sorted(received) == [0, 0, 0, 0, len(CONTENT)]
+    assert server.sent == len(CONTENT)
     assert names(dest) == ["tool"]
 
 
