@@ -22,7 +22,7 @@ TypeName = t.Literal["str", "path", "int", "bool", "list", "dict"]
 PREFIX = "klubster_"
 
 #: what playbooks register under our prefix; everything else that begins so is a public variable or a mistake
-REGISTERED = ("klubster_plan", "klubster_seen")
+REGISTERED = ("klubster_machine", "klubster_plan", "klubster_removed", "klubster_seen")
 
 
 @dataclass(frozen=True)
@@ -219,6 +219,7 @@ VARIABLES: tuple[Variable, ...] = (
         elements="str",
     ),
     Variable("klubster_secure_logging", "bool", "Hide the output of tasks that handle secrets.", default=True),
+    Variable("klubster_remove", "str", "CLUSTER/NODE, which playbooks/remove_node.yml takes out of the cluster."),
     Variable("klubster_reset", "str", "The cluster's name again, to confirm playbooks/reset.yml."),
     Variable(
         "klubster_node_name",

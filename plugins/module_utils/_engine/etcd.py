@@ -1,0 +1,123 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""etcd's members, by the JSON form of its API (github.com/etcd-io/etcd, api/etcdserverpb/rpc.proto), and its quorum."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import typing as t
+import urllib.parse
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+
+
+class EtcdError(KlubsterError):
+    """etcd does not answer, or what is asked for would cost its quorum."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member.
+
+    :param name: of the Node; empty until it has started for the first time.
+    :param client_urls: where it is asked.
+    """
+
+    id: str
+    name: str
+    client_urls: tuple[str, ...] = ()
+    peer_urls: tuple[str, ...] = ()
+    learner: bool = False
+
+
+class Etcd:
+    """etcd as seen from a server, with a certificate that kubeadm made for it."""
+
+    def __init__(self, url: str, pki: Path, timeout: float = 5.0) -> None:
+        self._url, self._timeout = url, timeout
+        self._context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+        self._context.load_cert_chain(str(pki / "server.crt"), str(pki / "server.key"))
+
+    def members(self) -> list[Member]:
+        """All members, those that are down as well.
+
+        :raises EtcdError: there is no quorum that could tell.
+        """
+        return parse(self._post(self._url, "/v3/cluster/member/list", {"linearizable": True}))
+
+    def healthy(self, member: Member) -> bool:
+        """Whether a member answers for itself."""
+        for url in member.client_urls:
+            try:
+                self._post(url, "/v3/maintenance/status", {})
+            except EtcdError:
+                continue
+            return True
+        return False
+
+    def remove(self, member: Member) -> None:
+        """Take a member out; a machine that is gone for good need not be asked."""
+        self._post(self._url, "/v3/cluster/member/remove", {"ID": member.id})
+
+    def _post(self, url: str, path: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        place = urllib.parse.urlsplit(url)
+        try:
+            connection = http.client.HTTPSConnection(
+                place.hostname or "", place.port, timeout=self._timeout, context=self._context
+            )
+            try:
+                connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+                status, text = answer.status, answer.read()
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException) as exc:
+            raise EtcdError(f"etcd at {url} does not answer: {exc}") from exc
+        if status != 200:
+            raise EtcdError(f"etcd at {url} refuses {path}: status {status}: {text[:300].decode(errors='replace')}")
+        found: dict[str, t.Any] = json.loads(text)
+        return found
+
+
+def parse(answer: t.Mapping[str, t.Any]) -> list[Member]:
+    """Members in the answer of the API; numbers of 64 bits are texts there."""
+    return [
+        Member(
+            str(entry["ID"]),
+            str(entry.get("name", "")),
+            tuple(entry.get("clientURLs") or ()),
+            tuple(entry.get("peerURLs") or ()),
+            bool(entry.get("isLearner")),
+        )
+        for entry in answer.get("members") or ()
+    ]
+
+
+def refuse_without_quorum(members: t.Sequence[Member], healthy: t.Collection[str], leaving: Member) -> None:
+    """Refuse to remove a member when those that stay would not be enough.
+
+    :param healthy: ids of members that answer.
+    :raises EtcdError: with what to do first.
+    """
+    staying = [member for member in members if member.id != leaving.id and not member.learner]
+    if not staying:
+        raise EtcdError(
+            f"{leaving.name} is the last server: with it the cluster would go. Use playbooks/reset.yml if it may."
+        )
+    alive = [member for member in staying if member.id in healthy]
+    needed = len(staying) // 2 + 1
+    if len(alive) < needed:
+        down = ", ".join(member.name or member.id for member in staying if member.id not in healthy)
+        raise EtcdError(
+            f"Without {leaving.name}, etcd would have {len(staying)} members and needs {needed} of them, but only "
+            f"{len(alive)} answer. Start {down} first, or remove what is gone for good ({down}) before {leaving.name}."
+        )
+
+
+__all__ = ("Etcd", "EtcdError", "Member", "parse", "refuse_without_quorum")

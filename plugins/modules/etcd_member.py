@@ -1,0 +1,111 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: etcd_member
+short_description: Take a member out of etcd, if its quorum bears it
+version_added: "0.1.0"
+description:
+  - Runs on a server of a cluster by kubeadm that stays, and speaks with etcd there.
+  - Refuses when the members that stay and answer would be no majority. A member that does not answer may be taken out;
+    its machine is not needed.
+author:
+  - KatesKit developers (@kateskit)
+extends_documentation_fragment:
+  - kateskit.klubster._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+options:
+  name:
+    description: Name of the member, which is that of its Node.
+    type: str
+    required: true
+  state:
+    description: V(removable) only looks whether it may go; V(absent) takes it out.
+    type: str
+    choices: [removable, absent]
+    default: absent
+  url:
+    description: Where etcd is asked on this server.
+    type: str
+    default: https://127.0.0.1:2379
+  pki:
+    description: Folder with C(ca.crt), C(server.crt) and C(server.key) of etcd.
+    type: path
+    default: /etc/kubernetes/pki/etcd
+"""
+
+EXAMPLES = r"""
+---
+- name: Forget a server that is gone for good
+  kateskit.klubster.etcd_member:
+    name: server3
+"""
+
+RETURN = r"""
+members:
+  description: Names of all members, before anything was done.
+  returned: success
+  type: list
+  elements: str
+  sample: [server1, server2, server3]
+"""
+
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import etcd
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+
+
+def perform(service: etcd.Etcd, name: str, state: str, *, check: bool) -> dict[str, t.Any]:
+    """The module without its shell."""
+    members = service.members()
+    names = [member.name for member in members]
+    leaving = next((member for member in members if member.name == name), None)
+    if leaving is None:
+        return {"changed": False, "members": names}
+    healthy = {member.id for member in members if service.healthy(member)}
+    etcd.refuse_without_quorum(members, healthy, leaving)
+    if state == "removable":
+        return {"changed": False, "members": names}
+    if not check:
+        service.remove(leaving)
+    after = [entry for entry in names if entry != name]
+    return {"changed": True, "members": names, "diff": {"before": {"members": names}, "after": {"members": after}}}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        {
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["removable", "absent"], "default": "absent"},
+            "url": {"type": "str", "default": "https://127.0.0.1:2379"},
+            "pki": {"type": "path", "default": "/etc/kubernetes/pki/etcd"},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    try:
+        service = etcd.Etcd(given["url"], Path(given["pki"]))
+        result = perform(service, given["name"], given["state"], check=module.check_mode)
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
