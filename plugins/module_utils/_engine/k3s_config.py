@@ -17,6 +17,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import b
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.containerd import merged
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import (
     FLAGS,
+    SHORT,
     Release,
     Role,
     find,
@@ -48,7 +49,7 @@ _FOREIGN = ("kubernetes.io", "k8s.io")
 _CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule"
 # Options whose value is a list; ours and the user's are one list then.
 _JOINED_OPTIONS = ("enable-admission-plugins", "disable-admission-plugins", "feature-gates")
-_TELLTALE = ("token", "secret", "password", "auth", "key", "endpoint")
+_TELLTALE = ("token", "secret", "pass", "cred", "auth", "key", "endpoint")
 
 
 @dataclass(frozen=True)
@@ -355,7 +356,7 @@ def _as_list(value: t.Any) -> list[t.Any]:
 
 def _shown(key: str, value: t.Any) -> t.Any:
     """The value for a message. A misspelt name of a secret holds a secret too."""
-    flag = FLAGS.get(key) or FLAGS.get(nearest(key, FLAGS) or "")
+    flag = FLAGS.get(SHORT.get(key, key)) or FLAGS.get(nearest(key, FLAGS) or "")
     telltale = key not in FLAGS and any(word in key.lower() for word in _TELLTALE)
     if telltale or (flag is not None and flag.secret):
         return HIDDEN

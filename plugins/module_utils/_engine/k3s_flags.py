@@ -566,7 +566,8 @@ FLAGS: t.Final[dict[str, Flag]] = {
         *_GONE,
     )
 }
-_SHORT: t.Final = {flag.short: flag.name for flag in FLAGS.values() if flag.short}
+#: letters that the file takes for keys
+SHORT: t.Final = {flag.short: flag.name for flag in FLAGS.values() if flag.short}
 
 
 def known(version: Release, role: Role) -> dict[str, Flag]:
@@ -599,8 +600,8 @@ def find(name: str, version: Release, role: Role) -> Flag:
 
 def _unknown(name: str, version: Release, role: Role) -> Refused:
     rule = "k3s has no such key; it would only log that, and start without it."
-    if name in _SHORT:
-        return Refused("Keys are written in full here.", f"Write {_SHORT[name]!r}.")
+    if name in SHORT:
+        return Refused("Keys are written in full here.", f"Write {SHORT[name]!r}.")
     if name.endswith("+"):
         return Refused(
             "A list stands in one place, so there is nothing to append to.",
@@ -615,6 +616,7 @@ __all__ = (
     "FIRST_MINOR",
     "FLAGS",
     "PACKAGED",
+    "SHORT",
     "Flag",
     "Kind",
     "Release",

@@ -11,7 +11,7 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import FLAGS, Flag, Release
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import FLAGS, SHORT, Flag, Release
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_tokens import HIDDEN
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, Problem
 
@@ -19,7 +19,6 @@ Config = t.Mapping[str, t.Any]
 #: the annotation in which k3s keeps what a node was started with, secrets left out
 NODE_ARGUMENTS = "k3s.io/node-args"
 _OMITTED = "********"
-_SHORT = {flag.short: flag.name for flag in FLAGS.values() if flag.short}
 
 
 class Unreadable(KlubsterError):
@@ -109,7 +108,7 @@ def reported(text: str) -> dict[str, t.Any]:
             alone = position >= len(words) or words[position].startswith("--")
             value = "true" if alone else words[position]
             position += 0 if alone else 1
-        _add(result, _SHORT.get(name, name), value)
+        _add(result, SHORT.get(name, name), value)
     return result
 
 

@@ -155,11 +155,10 @@ def broken(config: Config, role: str, *, datastore: str) -> list[Broken]:
 
     :param datastore: ``etcd``, ``sqlite`` or ``external``; the endpoint of an external one stands in the environment.
     """
-    found: list[Broken] = [
-        (rule.key, rule.rule, rule.remedy) for rule in _RULES if role in rule.roles and rule.when(config)
-    ]
+    found = _without_etcd(config, datastore) if role == "server" else []
+    found += [(rule.key, rule.rule, rule.remedy) for rule in _RULES if role in rule.roles and rule.when(config)]
     if role == "server":
-        found += _without_etcd(config, datastore) + _addresses(config)
+        found += _addresses(config)
     return list({key: (key, rule, remedy) for key, rule, remedy in reversed(found)}.values())[::-1]
 
 
