@@ -9,6 +9,7 @@ Nothing here is a secret: tokens and passwords are given by the names of the fil
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import typing as t
 from dataclasses import dataclass, field
@@ -116,7 +117,7 @@ def cluster_of(plan: t.Mapping[str, t.Any], **further: t.Any) -> K3sCluster:
         "pod_networks": tuple(networks["pod"]),
         "service_networks": tuple(networks["service"]),
         "dns_domain": networks["dns_domain"],
-        "dns_addresses": (networks["dns_address"],),
+        "dns_addresses": tuple(str(ipaddress.ip_network(entry)[10]) for entry in networks["service"]),
         "registration": api["name"],
         "api_port": api["port"],
         "alternative_names": (api["address"],),

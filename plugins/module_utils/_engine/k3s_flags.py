@@ -214,15 +214,6 @@ _NETWORK = (
     Flag("flannel-ipv6-masq", "bool", "server", "masquerade pods' IPv6", False, must_match=True),
     Flag("flannel-external-ip", "bool", "server", "flannel uses the external addresses", False, must_match=True),
     Flag(
-        "flannel-ip-masq-disable-random-fully",
-        "bool",
-        "server",
-        "masquerading keeps ports in order",
-        False,
-        since=("1.35",),
-        must_match=True,
-    ),
-    Flag(
         "egress-selector-mode",
         "str",
         "server",

@@ -99,7 +99,7 @@ BAD: dict[str, Bad] = {
         {"helm-controller-arg": ["a=b"]}, "1.33.13+k3s2", "newer", cluster={"version": "1.33.13+k3s1"}
     ),
     "not yet lookup type": Bad({"etcd-s3-bucket-lookup-type": "dns"}, "1.33", "newer", cluster={"version": "1.32.1"}),
-    "not yet random": Bad({"flannel-ip-masq-disable-random-fully": True}, "1.35", "newer"),
+    "never merged": Bad({"flannel-ip-masq-disable-random-fully": True}, UNKNOWN, ""),
     "old version": Bad({}, "Keys are known from k3s 1.28", "newer", key="1.27", cluster={"version": "1.27.4+k3s1"}),
     "no version": Bad({}, "no version of k3s", "Write it like", key="stable", cluster={"version": "stable"}),
     "minor only": Bad({}, "no version of k3s", "Write it like", key="1.34", cluster={"version": "1.34"}),

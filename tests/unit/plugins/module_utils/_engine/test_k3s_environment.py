@@ -13,7 +13,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_envi
     render,
     validate,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 BAD: list[tuple[Environment, str, str, str]] = [
@@ -104,6 +104,7 @@ def test_a_proxy_for_images_alone() -> None:
 VALUES = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True), VALUES, max_size=4))
 def test_what_is_written_is_read(further: dict[str, str]) -> None:
     assert read(render(Environment(further=further))) == further

@@ -38,7 +38,6 @@ DIFFERENT: dict[str, tuple[t.Any, t.Any, str, str]] = {
     "embedded-registry": (True, None, "true", "false"),
     "flannel-backend": (None, "none", "vxlan", "none"),
     "flannel-external-ip": (True, None, "true", "false"),
-    "flannel-ip-masq-disable-random-fully": (True, None, "true", "false"),
     "flannel-ipv6-masq": (True, None, "true", "false"),
     "secrets-encryption": (True, None, "true", "false"),
     "secrets-encryption-provider": (None, "secretbox", "aescbc", "secretbox"),

@@ -7,7 +7,7 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_registries import render, validate
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 GOOD: dict[str, t.Any] = {
@@ -112,6 +112,7 @@ def test_the_embedded_registry_serves_what_is_listed(data: t.Any) -> None:
     assert validate({"mirrors": {"*": None}}, embedded=True) == []
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z]{1,5}\.[a-z]{2}(:[0-9]{4})?", fullmatch=True),

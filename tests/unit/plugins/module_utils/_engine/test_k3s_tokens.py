@@ -17,7 +17,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_toke
     parse,
     refuse_other_ca,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 HASH = "ab" * 32
@@ -65,6 +65,7 @@ def test_a_malformed_token_is_refused_without_showing_it(text: str, message: str
 WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
 
 
+@settings(deadline=None)
 @given(WORD, st.sampled_from(["server", "node"]), st.binary(min_size=32, max_size=32))
 def test_whatever_the_password_the_token_comes_back(secret: str, user: str, digest: bytes) -> None:
     token = Token(secret, user, digest.hex())
