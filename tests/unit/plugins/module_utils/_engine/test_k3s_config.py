@@ -177,6 +177,36 @@ def test_others_join() -> None:
     }
 
 
+def test_agents_may_have_a_token_of_their_own() -> None:
+    found = config.effective(cluster(agent_token=True), server(), {})
+    assert (found["token-file"], found["agent-token-file"]) == (K3S.token, K3S.agent_token)
+    assert "agent-token-file" not in config.effective(cluster(), server(), {})
+
+
+@pytest.mark.parametrize("key", ["tls-san", "bind-address"])
+@pytest.mark.parametrize("in_list", [True, False])
+def test_a_token_in_the_wrong_place_is_not_shown(key: str, in_list: bool) -> None:
+    token = "K10" + "ab" * 32 + "::server:hunter22"
+    (problem,) = config.validate({key: [token] if in_list else token}, cluster(), server())
+    assert "hunter" not in str(problem)
+    assert problem.value == (["(masked)"] if in_list else "(masked)")
+
+
+@pytest.mark.parametrize(
+    ("backend", "rule"),
+    [
+        ("ipsec", "no such backend since 1.27"),
+        ("wireguard", "no such backend since 1.26"),
+        ("wireguard=Mode=separate", "no such backend since 1.26"),
+        ("vxlan2", "'vxlan2' is no value of this key"),
+    ],
+)
+def test_backends_of_old_guides(backend: str, rule: str) -> None:
+    with pytest.raises(Refused) as caught:
+        checked(FLAGS["flannel-backend"], backend)
+    assert rule in caught.value.rule
+
+
 @pytest.mark.parametrize("datastore", ["sqlite", "external"])
 def test_without_etcd_nobody_begins_and_nobody_joins(datastore: str) -> None:
     for machine in (server(), server(first=False)):
