@@ -271,7 +271,7 @@ def test_what_must_match_is_the_same_file_on_all_servers() -> None:
 
 
 def test_merging_as_k3s_does() -> None:
-    documents = [
+    documents: list[dict[str, t.Any]] = [
         {"a": 1, "list": ["x"], "text": "t"},
         {"a": 2, "list+": ["y"], "text+": "u", "new+": "n"},
         {"list+": "z"},
@@ -333,7 +333,7 @@ def test_rules_for_what_the_collection_would_never_write() -> None:
 
 # YAML.
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SCALAR = st.one_of(st.booleans(), st.integers(-(2**63), 2**63), TEXT)
 FLAT = st.dictionaries(TEXT, st.one_of(SCALAR, st.lists(SCALAR, max_size=4)), max_size=6)
 NESTED = st.recursive(
