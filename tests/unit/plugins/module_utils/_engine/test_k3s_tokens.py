@@ -71,7 +71,9 @@ def test_whatever_the_password_the_token_comes_back(secret: str, user: str, dige
     token = Token(secret, user, digest.hex())
     back = parse(token.text)
     assert back == token
-    assert parse(back.short).secret == secret or secret.startswith("K10")
+    # k3s itself takes what begins with K10 for a long token; a password cannot begin so.
+    if not secret.startswith("K10"):
+        assert parse(back.short).text == secret
 
 
 def openssl(folder: Path, *argv: str, stdin: bytes = b"") -> bytes:
