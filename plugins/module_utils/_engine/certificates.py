@@ -32,19 +32,19 @@ def public_key_hash(pem: str) -> str:
 
 def _public_key_info(der: bytes) -> bytes:
     """Certificate → TBSCertificate → the seventh field (the eighth when a version stands first)."""
-    start, dummy = _content(der, 0)
-    start, dummy = _content(der, start)
+    start, dummy = element(der, 0)
+    start, dummy = element(der, start)
     position = start
     # version [0], serial, signature, issuer, validity, subject, subjectPublicKeyInfo
     skip = 6 if der[position] == 0xA0 else 5
     for dummy in range(skip):
-        begin, length = _content(der, position)
+        begin, length = element(der, position)
         position = begin + length
-    begin, length = _content(der, position)
+    begin, length = element(der, position)
     return der[position : begin + length]
 
 
-def _content(der: bytes, position: int) -> tuple[int, int]:
+def element(der: bytes, position: int) -> tuple[int, int]:
     """Where the content of the element at ``position`` begins, and how long it is."""
     length = der[position + 1]
     if length < 0x80:
@@ -54,4 +54,4 @@ def _content(der: bytes, position: int) -> tuple[int, int]:
     return begin, int.from_bytes(der[position + 2 : begin], "big")
 
 
-__all__ = ("CertificateError", "public_key_hash")
+__all__ = ("CertificateError", "element", "public_key_hash")
