@@ -129,15 +129,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "klubster_api_provider",
         "str",
-        "Who moves O(klubster_api_address) between the servers. V(none): it is the first server's, or a load balancer's"
-        " of yours.",
+        "Who moves O(klubster_api_address) between the servers. V(none): nobody; it may be a load balancer's.",
         default="none",
         choices=("none", "keepalived"),
     ),
     Variable(
         "klubster_api_vrrp_id",
         "int",
-        "Number by which keepalived knows its fellows; no other VRRP in the same network may have it.",
+        "keepalived's number, which no other VRRP in the same network may have.",
         computed="made from the cluster's name",
         minimum=1,
         maximum=255,
