@@ -63,17 +63,22 @@ class Ground:
             return t.cast("dict[str, t.Any]", json.loads((Path(folder) / f"{self.agent}.json").read_text("utf-8")))
 
     def settled(self) -> None:
-        """All nodes ready, all replicas there."""
+        """All nodes ready, all replicas there, and no pod on its way."""
 
         def good() -> bool:
             nodes = self.cluster.core.list_node().items
             sets = self.cluster.apps.list_daemon_set_for_all_namespaces().items
             deployments = self.cluster.apps.list_deployment_for_all_namespaces().items
+            pods = self.cluster.core.list_pod_for_all_namespaces().items
             return (
                 len(nodes) == len(self.inventory.machines)
                 and all(any(c.type == "Ready" and c.status == "True" for c in node.status.conditions) for node in nodes)
                 and all(entry.status.number_ready == entry.status.desired_number_scheduled for entry in sets)
                 and all((entry.status.ready_replicas or 0) == entry.spec.replicas for entry in deployments)
+                and all(
+                    any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ()) for pod in pods
+                )
+                and not any(pod.metadata.deletion_timestamp for pod in pods)
             )
 
         until(good, "the cluster settled", 180, interval=0.5)
@@ -441,7 +446,7 @@ def main() -> int:
         json.dumps({"mutations": results, "green_at_end": not end.failed}, indent=1) + "\n", encoding="utf-8"
     )
     print(f"\n{len(good)} passed, {len(results) - len(good)} failed; whole cluster at the end: "
-          f"{end.passed} tests passed, {len(end.failed)} failed {list(end.failed)}")  # fmt: skip
+          f"{end.passed} tests passed, {len(end.failed)} failed {list(end.failed)} {end.complaint}")  # fmt: skip
     return int(len(good) != len(results) or bool(end.failed))
 
 
