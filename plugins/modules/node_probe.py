@@ -58,7 +58,7 @@ options:
   peer_timeout:
     description: Seconds for all connections together, which are made at the same time.
     type: float
-    default: 1.5
+    default: 5.0
   versions:
     description: Ask installed programs for their versions.
     type: bool
@@ -269,7 +269,7 @@ def main() -> None:
                     "ports": {"type": "list", "elements": "int", "required": True},
                 },
             },
-            "peer_timeout": {"type": "float", "default": 1.5},
+            "peer_timeout": {"type": "float", "default": 5.0},
             "versions": {"type": "bool", "default": False},
             "plan": {"type": "dict"},
         },

@@ -77,7 +77,18 @@ class KubernetesService:
             configuration.tls_server_name = urllib3.util.parse_url(configuration.host).host
             configuration.host = server
         # An unreachable API is told at once; whoever wants to wait does so with a deadline of his own.
-        configuration.retries = urllib3.Retry(0)
+        # An API that has just started asks for patience (429 with Retry-After); that is heeded.
+        configuration.retries = urllib3.Retry(
+            None,
+            connect=0,
+            read=0,
+            redirect=0,
+            other=0,
+            status=10,
+            status_forcelist=(429,),
+            allowed_methods=None,
+            raise_on_status=False,
+        )
         self._server = configuration.host
         self._api = kubernetes.client.ApiClient(configuration)
         folder = Path(cache_dir).expanduser() if cache_dir else _cache_dir()

@@ -91,7 +91,7 @@ class Request:
     ports: tuple[int, ...] = ()
     peers: tuple[Peer, ...] = ()
     #: seconds for all connections to peers together
-    peer_timeout: float = 1.5
+    peer_timeout: float = 5.0
     #: ask installed programs for their versions, which takes a tenth of a second each
     versions: bool = False
 
