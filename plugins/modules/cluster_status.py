@@ -20,20 +20,9 @@ requirements:
   - kubernetes (Python library) on the host that runs the module
 extends_documentation_fragment:
   - kateskit.klubster._attributes
+  - kateskit.klubster._attributes.info_module
   - kateskit.klubster._sets
 attributes:
-  check_mode:
-    support: full
-    details:
-      - This action does not modify state.
-  diff_mode:
-    support: N/A
-    details:
-      - This action does not modify state.
-  idempotent:
-    support: full
-    details:
-      - This action does not modify state.
   platform:
     support: full
     platforms: posix
