@@ -67,11 +67,14 @@ class ControlPlane:
     def _certificates(self) -> None:
         self._openssl("genrsa", "-out", "accounts.key", "2048")
         key = ("-newkey", "rsa:2048", "-noenc")
-        self._openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-days", "1", "-subj", "/CN=test")
+        # Python 3.13 demands what RFC 5280 says of the use of keys and of their names.
+        use = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        ca = ("-keyout", "ca.key", "-out", "ca.crt", "-days", "1", "-subj", "/CN=test", *use)
+        self._openssl("req", "-x509", *key, *ca)
         for name, subject in (("server", "/CN=localhost"), ("admin", "/O=system:masters/CN=admin")):
             self._openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject)
             extra = self._folder / f"{name}.ext"
-            extra.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1,IP:10.96.0.1\n")
+            extra.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1,IP:10.96.0.1\nauthorityKeyIdentifier=keyid\n")
             signing = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", extra.name)
             self._openssl("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.crt", *signing)
         self.kubeconfig.write_text(json.dumps(self._kubeconfig()))

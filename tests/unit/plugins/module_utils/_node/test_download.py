@@ -571,7 +571,7 @@ def test_many_processes_at_once(server: FileServer, dest: Path) -> None:
     server.files = {"/file": GOOD}
     arguments = [sys.executable, "-c", CHILD, server.url("/file"), str(dest), GOOD.sha256]
     environment = {**os.environ, "PYTHONPATH": str(COLLECTIONS)}
-    running = [subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(5)]
+    running = [subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True) for dummy in range(5)]
     received = [int(process.communicate()[0].split()[-1]) for process in running]
     assert sorted(received) == [0, 0, 0, 0, len(CONTENT)]
     assert server.sent == len(CONTENT)
