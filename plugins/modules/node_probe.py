@@ -200,7 +200,7 @@ silent_peers:
   type: list
   elements: dict
   sample:
-    - {name: node1, address: 192.168.1.11, port: 6443, reason: no answer in 1.5 s}
+    - {name: node1, address: 192.168.1.11, port: 6443, reason: no answer in 5 s}
 swap:
   description: Devices and files that the machine swaps to.
   returned: success

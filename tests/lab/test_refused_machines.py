@@ -81,7 +81,7 @@ MISTAKES: dict[str, Mistake] = {
         "nft delete table inet wall",
         (
             "network of server1 = 'agent1 (10.77.0.21)'",
-            "TCP port 10250: no answer in 1.5 s",
+            "TCP port 10250: no answer in 5 s",
             "network of agent2",
             "firewalls",
         ),

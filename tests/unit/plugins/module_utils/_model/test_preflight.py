@@ -144,7 +144,7 @@ BAD: dict[str, tuple[dict[str, t.Any], str, str, str]] = {
         "one of its interfaces",
     ),
     "peer": (
-        {"silent_peers": [{"name": "node1", "address": "192.168.1.11", "port": 6443, "reason": "no answer in 1.5 s"}]},
+        {"silent_peers": [{"name": "node1", "address": "192.168.1.11", "port": 6443, "reason": "no answer in 5 s"}]},
         "network of node2",
         "cannot reach it at TCP port 6443: no answer",
         "firewalls",
