@@ -49,18 +49,20 @@ class Prober:
     def _ask(self) -> None:
         last = time.monotonic()
         while not self._end.wait(0.2):
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                connection = http.client.HTTPSConnection(
-                    self._address.hostname or "", self._address.port, timeout=1, context=self._context
-                )
-                connection.request("GET", "/readyz")
-                good = connection.getresponse().status == 200
-                connection.close()
-                if good:
-                    now = time.monotonic()
-                    self.gap, last = max(self.gap, now - last), now
-                    self.answers += 1
+            if self._ready():
+                now = time.monotonic()
+                self.gap, last = max(self.gap, now - last), now
+                self.answers += 1
         self.gap = max(self.gap, time.monotonic() - last)
+
+    def _ready(self) -> bool:
+        connection = http.client.HTTPSConnection(
+            self._address.hostname or "", self._address.port, timeout=1, context=self._context
+        )
+        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        return False
 
 
 def plug(inventory: Inventory, state: str, *machines: str) -> None:
