@@ -45,6 +45,12 @@ options:
     description: Seconds for all answers together.
     type: int
     default: 10
+  wait:
+    description:
+      - Seconds that a cluster which is not well is given to become so. What was started a moment ago may still be on
+        its way.
+    type: int
+    default: 0
   kubeconfig_sha256:
     description:
       - What the kubeconfig shall be, by RV(kateskit.klubster.kubeadm_node_info#module:kubeconfig_sha256). If it is
@@ -201,9 +207,21 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.report i
     report_of_silence,
 )
 
+#: seconds between two looks
+_PAUSE = 2.0
+
 
 def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The module without its shell."""
+    deadline = time.monotonic() + params["wait"]
+    while True:
+        found = _look(params)
+        if found["report"]["healthy"] or time.monotonic() >= deadline:
+            return found
+        time.sleep(_PAUSE)
+
+
+def _look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     expected = expectation(params["plan"])
     wanted, path = params["kubeconfig_sha256"], Path(params["kubeconfig"])
     if wanted is not None and not is_current(path, wanted):
@@ -245,6 +263,7 @@ def main() -> None:
             "context": {"type": "str", "default": ""},
             "plan": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 10},
+            "wait": {"type": "int", "default": 0},
             "kubeconfig_sha256": {"type": "str"},
             "sets": ARGUMENT,
         },

@@ -52,6 +52,15 @@ def test_another_kubeconfig_is_not_used(tmp_path: Path, capsys: pytest.CaptureFi
     assert "kubeconfig" in call(capsys, args)[1]["lacking"]
 
 
+def test_a_cluster_that_is_not_well_is_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([False, False, True, True])
+    monkeypatch.setattr(cluster_status, "_look", lambda _params: {"report": {"healthy": next(answers)}})
+    monkeypatch.setattr(cluster_status, "_PAUSE", 0.0)
+    assert not cluster_status.run({"wait": 0})["report"]["healthy"]
+    assert cluster_status.run({"wait": 60})["report"]["healthy"]
+    assert next(answers), "no look after the good one"
+
+
 def test_without_the_library_it_says_what_to_install(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,7 +127,15 @@ def kubeconfig(folder: Path, server: str) -> str:
 def ask(path: str, timeout: int = 5) -> dict[str, t.Any]:
     plan = snapshots.load("plan")
     return run(
-        {"kubeconfig": path, "context": "", "plan": plan, "timeout": timeout, "kubeconfig_sha256": None, "sets": []}
+        {
+            "kubeconfig": path,
+            "context": "",
+            "plan": plan,
+            "timeout": timeout,
+            "kubeconfig_sha256": None,
+            "sets": [],
+            "wait": 0,
+        }
     )["report"]
 
 
