@@ -124,12 +124,7 @@ def main() -> None:
                 "type": "list",
                 "elements": "dict",
                 "default": [],
-                "options": {
-                    "source": {"type": "str", "required": True},
-                    "reference": {"type": "str", "required": True},
-                    "sha256": {"type": "str", "required": True},
-                    "size": {"type": "int", "required": True},
-                },
+                "options": images.ARCHIVE_OPTIONS,
             },
             "ctr": {"type": "path", "default": "/usr/local/bin/ctr"},
             "root": {"type": "path", "default": "/var/lib/containerd"},

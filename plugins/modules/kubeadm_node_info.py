@@ -167,20 +167,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states i
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import images, install
 
-_PROGRAM = {
-    "source": {"type": "str", "required": True},
-    "path": {"type": "str", "required": True},
-    "mode": {"type": "str", "default": "0755"},
-    "sha256": {"type": "str"},
-    "size": {"type": "int"},
-}
-_ARCHIVE = {
-    "source": {"type": "str", "required": True},
-    "reference": {"type": "str", "required": True},
-    "sha256": {"type": "str", "required": True},
-    "size": {"type": "int", "required": True},
-}
-
 
 def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The module without its shell."""
@@ -218,9 +204,9 @@ def main() -> None:
         verbs.ARGUMENTS
         | {
             "install_set": {"type": "str", "required": True},
-            "programs": {"type": "list", "elements": "dict", "default": [], "options": _PROGRAM},
+            "programs": {"type": "list", "elements": "dict", "default": [], "options": install.FILE_OPTIONS},
             "image_names": {"type": "list", "elements": "str", "default": []},
-            "archives": {"type": "list", "elements": "dict", "default": [], "options": _ARCHIVE},
+            "archives": {"type": "list", "elements": "dict", "default": [], "options": images.ARCHIVE_OPTIONS},
             "sandbox_image": {"type": "str", "required": True},
             "cgroup_driver": {"type": "str", "default": "systemd", "choices": ["systemd", "cgroupfs"]},
             "lower_oom_score": {"type": "bool", "default": True},

@@ -22,7 +22,7 @@ TypeName = t.Literal["str", "path", "int", "bool", "list", "dict"]
 PREFIX = "klubster_"
 
 #: what playbooks register under our prefix; everything else that begins so is a public variable or a mistake
-REGISTERED = ("klubster_machine", "klubster_plan", "klubster_removed", "klubster_seen", "klubster_settled")
+REGISTERED = ("klubster_plan", "klubster_seen")
 
 
 @dataclass(frozen=True)

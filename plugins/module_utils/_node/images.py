@@ -21,6 +21,14 @@ _NAMESPACE = "k8s.io"
 # kubelet's garbage collection leaves pinned images alone; nothing could bring them back without a registry.
 _PIN = "io.cri-containerd.pinned=pinned"
 
+#: one archive, as modules take it
+ARCHIVE_OPTIONS: dict[str, t.Any] = {
+    "source": {"type": "str", "required": True},
+    "reference": {"type": "str", "required": True},
+    "sha256": {"type": "str", "required": True},
+    "size": {"type": "int", "required": True},
+}
+
 
 class ImageError(KlubsterError):
     """An image cannot be imported."""
@@ -110,4 +118,4 @@ def _import(item: WantedImage, archive: Path, run: Runner, ctr: str) -> None:
         raise ImageError(f"containerd refused {item.source} ({item.reference}): {exc}") from exc
 
 
-__all__ = ("ImageError", "WantedImage", "check_space", "compare", "listed", "load", "present")
+__all__ = ("ARCHIVE_OPTIONS", "ImageError", "WantedImage", "check_space", "compare", "listed", "load", "present")

@@ -54,6 +54,16 @@ class Comparison:
         return not self.missing and not self.wrong_mode and not self.surplus
 
 
+#: one file, as modules take it
+FILE_OPTIONS: dict[str, t.Any] = {
+    "source": {"type": "str", "required": True},
+    "path": {"type": "str", "required": True},
+    "mode": {"type": "str", "default": "0755"},
+    "sha256": {"type": "str"},
+    "size": {"type": "int"},
+}
+
+
 def parse(files: t.Sequence[t.Mapping[str, t.Any]]) -> list[WantedInstall]:
     """The entries of a module's list, completed on the controller.
 
@@ -231,6 +241,7 @@ def _megabytes(size: int) -> str:
 
 
 __all__ = (
+    "FILE_OPTIONS",
     "Comparison",
     "InstallError",
     "WantedInstall",
