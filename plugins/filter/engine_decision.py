@@ -51,7 +51,7 @@ def engine_decision(results: t.Any, servers: t.Any) -> dict[str, t.Any]:
     found = plain(results)
     states = {name: NodeState(**result["node"]) for name, result in found.items() if (result or {}).get("node")}
     decision = decide(plain(servers), states)
-    wanted = next((result["kube_proxy_wanted"] for result in found.values() if (result or {}).get("node")), "")
+    wanted = next((result.get("kube_proxy_wanted", "") for result in found.values() if (result or {}).get("node")), "")
     proxy_differs = bool(decision.kube_proxy) and decision.kube_proxy != wanted
     return decision.as_dict() | {"proxy_differs": proxy_differs, "needed": decision.needed or proxy_differs}
 

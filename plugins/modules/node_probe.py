@@ -244,6 +244,7 @@ installed:
     kubeadm: [/etc/kubernetes/kubelet.conf]
     api: "api.home.internal:6443"
     role: agent
+    markers: {kubeadm: home}
     versions: {kubelet: 1.34.2}
 """
 

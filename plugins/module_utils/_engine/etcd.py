@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import ssl
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
-from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
@@ -37,12 +37,14 @@ class Member:
 
 
 class Etcd:
-    """etcd as seen from a server, with a certificate that kubeadm made for it."""
+    """etcd as seen from a server, with a certificate that the engine made for it."""
 
-    def __init__(self, url: str, pki: Path, timeout: float = 5.0) -> None:
+    def __init__(self, url: str, certificates: tuple[str, str, str], timeout: float = 5.0) -> None:
+        """``certificates``: files of the CA, of a client's certificate and of its key."""
         self._url, self._timeout = url, timeout
-        self._context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
-        self._context.load_cert_chain(str(pki / "server.crt"), str(pki / "server.key"))
+        authority, certificate, key = certificates
+        self._context = ssl.create_default_context(cafile=authority)
+        self._context.load_cert_chain(certificate, key)
 
     def members(self) -> list[Member]:
         """All members, those that are down as well.
@@ -85,6 +87,11 @@ class Etcd:
         return found
 
 
+def is_of(member: Member, node: str) -> bool:
+    """Whether a member is that of a Node: kubeadm gives it the Node's name, k3s adds a dash and 8 digits."""
+    return member.name == node or re.fullmatch(re.escape(node) + "-[0-9a-f]{8}", member.name) is not None
+
+
 def parse(answer: t.Mapping[str, t.Any]) -> list[Member]:
     """Members in the answer of the API; numbers of 64 bits are texts there."""
     return [
@@ -120,4 +127,4 @@ def refuse_without_quorum(members: t.Sequence[Member], healthy: t.Collection[str
         )
 
 
-__all__ = ("Etcd", "EtcdError", "Member", "parse", "refuse_without_quorum")
+__all__ = ("Etcd", "EtcdError", "Member", "is_of", "parse", "refuse_without_quorum")

@@ -27,6 +27,9 @@ class NodeState:
     node_differs: bool = False
     #: name of the Node object
     node_name: str = ""
+    #: names of Nodes of which a server says that their labels or taints differ, and of those that it does not have
+    differing: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Decision:
     :param contact: a live server; empty until the cluster has begun.
     :param forget: names of Node objects whose machines were cut short while they joined.
     :param relabel: machines whose Node objects need other labels or taints.
+    :param register: machines that are nodes, but whose Node objects somebody deleted.
     :param kube_proxy: what the cluster's kube-proxy configuration was made from.
     :param unseen: servers that this run did not look at, so that one of them may be the contact.
     :param problem: why nothing may happen.
@@ -48,6 +52,7 @@ class Decision:
     join_agents: tuple[str, ...] = ()
     forget: tuple[str, ...] = ()
     relabel: tuple[str, ...] = ()
+    register: tuple[str, ...] = ()
     kube_proxy: str = ""
     unseen: tuple[str, ...] = ()
     problem: str = ""
@@ -55,7 +60,8 @@ class Decision:
     @property
     def needed(self) -> bool:
         """Whether there is anything to do, or to refuse."""
-        return bool(self.begin or self.join_servers or self.join_agents or self.relabel or self.problem)
+        doing = (self.begin, self.join_servers, self.join_agents, self.relabel, self.register, self.problem)
+        return any(doing)
 
     def as_dict(self) -> dict[str, t.Any]:
         """Plain data for Ansible."""
@@ -92,9 +98,12 @@ def _with_cluster(
     strangers = _strangers(states, states[contact].ca_hash)
     if strangers:
         return Decision(contact=contact, unseen=unseen, problem=_other_cluster(strangers, contact))
+    said = states[contact]
+    members = {name: state for name, state in states.items() if state.phase == "complete"}
     found = Decision(
         contact=contact,
-        relabel=tuple(name for name, state in states.items() if state.node_differs),
+        relabel=tuple(n for n, state in members.items() if state.node_differs or state.node_name in said.differing),
+        register=tuple(name for name, state in members.items() if state.node_name in said.absent),
         kube_proxy=states[contact].kube_proxy,
         unseen=unseen,
     )

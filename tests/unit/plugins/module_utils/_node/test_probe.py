@@ -210,6 +210,7 @@ def test_a_bare_machine_has_nothing_installed(tmp_path: Path) -> None:
         "kubeadm": [],
         "api": "",
         "role": "",
+        "markers": {},
         "versions": {},
     }
 
