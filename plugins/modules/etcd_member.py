@@ -105,9 +105,10 @@ def main() -> None:
         certificates = LAYOUTS[given["engine"]].etcd_certificates
         if given["engine"] == "k3s" and not Path(certificates[0]).exists():
             # Its datastore is not an etcd of its own: there is no member that could go.
-            module.exit_json(changed=False, members=[])
-        service = etcd.Etcd(given["url"], certificates)
-        result = perform(service, given["name"], given["state"], check=module.check_mode)
+            result: dict[str, t.Any] = {"changed": False, "members": []}
+        else:
+            service = etcd.Etcd(given["url"], certificates)
+            result = perform(service, given["name"], given["state"], check=module.check_mode)
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

@@ -73,7 +73,7 @@ K3S = K3sLayout(
     programs={"k3s": "/usr/local/bin/k3s"},
     node_units=("k3s.service", "k3s-agent.service"),
     runtime_units=(),
-    signs=(f"{_DATA}/server/token", f"{_DATA}/agent/etc"),
+    signs=(f"{_DATA}/server/token", f"{_DATA}/agent/etc/containerd"),
     mounts=("/run/k3s", "/var/lib/kubelet", "/run/netns", "/var/run/netns", f"{_DATA}/agent"),
     etcd_certificates=(
         f"{_DATA}/server/tls/etcd/server-ca.crt",

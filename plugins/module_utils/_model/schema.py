@@ -20,6 +20,7 @@ Scope = t.Literal["cluster", "host"]
 TypeName = t.Literal["str", "path", "int", "bool", "list", "dict"]
 
 PREFIX = "klubster_"
+_LINE = 115
 
 #: what playbooks register under our prefix; everything else that begins so is a public variable or a mistake
 REGISTERED = ("klubster_plan", "klubster_seen")
@@ -501,11 +502,20 @@ def _meta_option(variable: Variable, indent: int) -> str:
         lines.append(f"{pad}  default: {_scalar(variable.default)}")
     if variable.choices:
         lines.append(f"{pad}  choices: [{', '.join(variable.choices)}]")
-    lines.append(f"{pad}  description: {json.dumps(described)}")
+    lines += _described(described, f"{pad}  ")
     text = "\n".join(lines) + "\n"
     if variable.options:
         text += f"{pad}  options:\n" + "".join(_meta_option(option, indent + 4) for option in variable.options)
     return text
+
+
+def _described(text: str, pad: str) -> list[str]:
+    if len(text) <= _LINE:
+        return [f"{pad}description: {json.dumps(text)}"]
+    return [
+        f"{pad}description: >-",
+        *textwrap.wrap(text, _LINE, initial_indent=f"{pad}  ", subsequent_indent=f"{pad}  "),
+    ]
 
 
 def _scalar(value: t.Any) -> str:

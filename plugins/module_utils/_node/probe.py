@@ -415,7 +415,7 @@ def _markers(system: System) -> dict[str, str]:
 def _role(system: System) -> str:
     if system.exists("etc/kubernetes/manifests/kube-apiserver.yaml") or system.exists(f"{_K3S}/server/token"):
         return "server"
-    node = system.exists("etc/kubernetes/kubelet.conf") or system.exists(f"{_K3S}/agent/etc")
+    node = system.exists("etc/kubernetes/kubelet.conf") or system.exists(f"{_K3S}/agent/etc/containerd")
     return "agent" if node else ""
 
 

@@ -10,7 +10,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_verbs
-from ansible_collections.kateskit.klubster.plugins.modules import k3s_node, k3s_node_info
+from ansible_collections.kateskit.klubster.plugins.modules import k3s_node
 
 GIVEN: dict[str, t.Any] = {
     "cluster": "home",
@@ -40,9 +40,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(k3s_verbs, "machine_of", elsewhere)
 
 
-def run(capsys: pytest.CaptureFixture[str], arguments: dict[str, t.Any], module: t.Any = k3s_node) -> dict[str, t.Any]:
+def run(capsys: pytest.CaptureFixture[str], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
     with patch_module_args(arguments), pytest.raises(SystemExit):
-        module.main()
+        k3s_node.main()
     return t.cast("dict[str, t.Any]", json.loads(capsys.readouterr().out))
 
 
@@ -73,10 +73,3 @@ def test_check_mode_says_what_would_be_done(state: str, changed: bool, capsys: p
 
 def test_an_option_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "address" in run(capsys, {**GIVEN, "api": {"name": "api.home.internal", "port": 6443}})["msg"]
-
-
-def test_a_bare_machine_lacks_its_program_its_configuration_and_a_node(capsys: pytest.CaptureFixture[str]) -> None:
-    program = {"source": "k3s", "path": "/nowhere/k3s", "sha256": "0" * 64, "size": 1}
-    found = run(capsys, {**GIVEN, "programs": [program], "nodes": [GIVEN["node"]]}, k3s_node_info)
-    assert found["lacking"] == ["programs", "config", "node"]
-    assert (found["changed"], found["kubeconfig_sha256"]) == (False, "")
