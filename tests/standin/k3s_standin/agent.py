@@ -12,12 +12,10 @@ from pathlib import Path
 from k3s_standin import node, notify
 from k3s_standin import token as tokens
 from k3s_standin.balancer import Balancer
-from k3s_standin.children import Children
 from k3s_standin.client import HttpError, Remote, connect
-from k3s_standin.config import Settings
 from k3s_standin.log import Fatal, error, info, log
-from k3s_standin.paths import Paths, write
-from k3s_standin.record import Record
+from k3s_standin.paths import write
+from k3s_standin.start import Start
 
 _PAUSE = 2.0
 _REFRESH = 5.0
@@ -26,19 +24,11 @@ _REFRESH = 5.0
 class Agent:
     """One start of ``k3s agent``."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        paths: Paths,
-        record: Record,
-        children: Children,
-        programs: Path,
-        _stamp: t.Mapping[str, t.Any],
-    ) -> None:
-        self.settings, self.paths, self.record = settings, paths, record
-        self.children, self.programs = children, programs
-        self.name, self.address = node.name(settings), node.address(settings)
-        self._known = paths.agent / "etc/k3s-agent-load-balancer.json"
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self.settings, self.paths, self.children = start.settings, start.paths, start.children
+        self.name, self.address = node.name(self.settings), node.address(self.settings)
+        self._known = self.paths.agent / "etc/k3s-agent-load-balancer.json"
 
     def start(self) -> None:
         """Until the node is there. Without a server, or with a token it does not take, this goes on for ever."""
@@ -49,16 +39,12 @@ class Agent:
         remote = self._connect(url)
         cluster, certificates = self._configuration(remote)
         here = node.Node(
-            settings=self.settings,
-            paths=self.paths,
-            children=self.children,
-            record=self.record,
-            programs=self.programs,
+            start=self._start,
             name=self.name,
             address=self.address,
             url=url,
             ca=remote.ca,
-            client_ca=remote.call("GET", "/v1-k3s/client-ca.crt", None, {}).decode(),
+            client_ca=str(remote.get("/v1-k3s/client-ca")),
             cluster=cluster,
         )
         threading.Thread(target=self._follow, args=(remote, balancer), daemon=True).start()

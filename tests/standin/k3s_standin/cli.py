@@ -67,6 +67,7 @@ def _serve(role: t.Literal["server", "agent"], arguments: t.Sequence[str]) -> in
     from k3s_standin.paths import Paths  # noqa: PLC0415
     from k3s_standin.record import Record  # noqa: PLC0415
     from k3s_standin.server import Server  # noqa: PLC0415
+    from k3s_standin.start import Start  # noqa: PLC0415
 
     stamp = unpack.stamp()
     record = Record()
@@ -82,7 +83,7 @@ def _serve(role: t.Literal["server", "agent"], arguments: t.Sequence[str]) -> in
         signal.signal(number, lambda *_ignored: children.stop.set())
     try:
         part: t.Union[Server, Agent]
-        part = (Server if role == "server" else Agent)(settings, paths, record, children, programs, stamp)
+        part = (Server if role == "server" else Agent)(Start(settings, paths, record, children, programs, stamp))
         part.start()
         children.stop.wait()
     except Stopped:

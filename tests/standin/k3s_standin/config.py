@@ -9,7 +9,6 @@ import typing as t
 from pathlib import Path
 
 import yaml
-
 from k3s_standin import flags
 from k3s_standin.log import Fatal, warning
 from k3s_standin.record import Record

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import ssl
 import threading
-import typing as t
 from pathlib import Path
 
 from k3s_standin.supervisor import Supervisor

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-
 from k3s_standin import keys, x509
 from k3s_standin import token as tokens
 from k3s_standin.config import Settings

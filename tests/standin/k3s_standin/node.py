@@ -12,16 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from k3s_standin import runtime
-from k3s_standin.children import Children
+from k3s_standin import token as tokens
 from k3s_standin.client import Api, HttpError, trusting
 from k3s_standin.config import Settings
 from k3s_standin.etcd import merged
 from k3s_standin.identity import kubeconfig
 from k3s_standin.images import Images
 from k3s_standin.log import Fatal, error, info
-from k3s_standin.paths import NODE, SOCKET, SUBNET, Paths, write
-from k3s_standin.record import Record
-from k3s_standin import token as tokens
+from k3s_standin.paths import NODE, SOCKET, SUBNET, write
+from k3s_standin.start import Start
 
 _INSTANCE = "node.kubernetes.io/instance-type=k3s"
 _SECRET_WORDS = ("token", "secret", "auth", "access-key", "endpoint")
@@ -62,11 +61,7 @@ def password() -> str:
 class Node:
     """What is needed to be a node of a cluster."""
 
-    settings: Settings
-    paths: Paths
-    children: Children
-    record: Record
-    programs: Path
+    start: Start
     name: str
     address: str
     #: where kubelet reaches the API
@@ -77,6 +72,9 @@ class Node:
     cluster: t.Mapping[str, t.Any]
     certificates: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
     _driver: str = ""
+
+    def __post_init__(self) -> None:
+        self.settings, self.paths, self.children = self.start.settings, self.start.paths, self.start.children
 
     @property
     def flannel(self) -> bool:
@@ -89,7 +87,7 @@ class Node:
         self._driver = runtime.cgroup_driver(self.paths.kubelet_drop_ins, default, arguments)
         if self.flannel:
             self.paths.cni_config.mkdir(parents=True, exist_ok=True)
-        runtime.start(self.paths, self.settings, self.children, self.record, flannel=self.flannel, driver=self._driver)
+        runtime.start(self.start, flannel=self.flannel, driver=self._driver)
         images = Images(self.paths, self.children)
         images.load()
         images.watch()
@@ -117,7 +115,7 @@ class Node:
         if conf == self.paths.flannel_config:
             write(conf, json.dumps(self._flannel_config()))
         arguments = [
-            f"{self.programs}/flanneld",
+            f"{self.start.programs}/flanneld",
             "--kube-subnet-mgr",
             f"--kubeconfig-file={self.paths.agent}/k3scontroller.kubeconfig",
             f"--net-config-path={conf}",
@@ -188,7 +186,7 @@ class Node:
         }
         if taints := self.settings.values("node-taint"):
             given["register-with-taints"] = ",".join(taints)
-        return [f"{self.programs}/kubelet", *merged(given, self.settings.values("kubelet-arg"))]
+        return [f"{self.start.programs}/kubelet", *merged(given, self.settings.values("kubelet-arg"))]
 
     def _kube_proxy(self) -> list[str]:
         given = {
@@ -201,7 +199,7 @@ class Node:
             "kubeconfig": f"{self.paths.agent}/kubeproxy.kubeconfig",
             "proxy-mode": "iptables",
         }
-        return [f"{self.programs}/kube-proxy", *merged(given, self.settings.values("kube-proxy-arg"))]
+        return [f"{self.start.programs}/kube-proxy", *merged(given, self.settings.values("kube-proxy-arg"))]
 
     def _flannel_config(self) -> dict[str, t.Any]:
         return {
@@ -229,7 +227,7 @@ class Node:
                 "routes": [{"dst": facts["FLANNEL_NETWORK"]}],
             },
         }
-        self.record.add("substitute", "cni-plugin", "bridge with host-local instead of flannel's own program")
+        self.start.record.add("substitute", "cni-plugin", "bridge with host-local instead of flannel's own program")
         plugins = [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]
         return {"name": "cbr0", "cniVersion": "1.0.0", "plugins": plugins}
 
@@ -282,7 +280,7 @@ def _masked(arguments: t.Sequence[str]) -> list[str]:
 
 def _is_secret(flag: str) -> bool:
     plain = flag.lstrip("-")
-    return plain == "t" or any(word in plain for word in _SECRET_WORDS) and not plain.endswith("-file")
+    return plain == "t" or (any(word in plain for word in _SECRET_WORDS) and not plain.endswith("-file"))
 
 
 __all__ = ("Node", "address", "name", "password")

@@ -10,7 +10,6 @@ import urllib.parse
 from pathlib import Path
 
 import yaml
-
 from k3s_standin.log import Fatal
 from k3s_standin.paths import write
 

@@ -10,13 +10,11 @@ import typing as t
 from pathlib import Path
 
 import yaml
-
 from k3s_standin import registries
-from k3s_standin.children import Children
 from k3s_standin.config import Settings
 from k3s_standin.log import Fatal
 from k3s_standin.paths import RUN, SOCKET, Paths, write
-from k3s_standin.record import Record
+from k3s_standin.start import Start
 
 _CAP_SYS_RESOURCE = 1 << 24
 _BASE = re.compile(r"\{\{-?\s*template\s+\"base\"\s+\.\s*-?\}\}")
@@ -107,11 +105,12 @@ def with_template(base: str, template: str) -> str:
     return _BASE.sub(lambda _found: base, template)
 
 
-def start(paths: Paths, settings: Settings, children: Children, record: Record, *, flannel: bool, driver: str) -> None:
+def start(start: Start, *, flannel: bool, driver: str) -> None:
     """Configure and start it, and wait for its socket."""
+    paths, settings, children = start.paths, start.settings, start.children
     lower = may_lower_oom_score()
     if not lower:
-        record.add("substitute", "restrict_oom_score_adj", "this machine may not lower it; k3s leaves it alone")
+        start.record.add("substitute", "restrict_oom_score_adj", "this machine may not lower it; k3s leaves it alone")
     text = config(paths, settings, flannel=flannel, driver=driver, lower_oom_score=lower)
     template = paths.containerd_config.with_name("config-v3.toml.tmpl")
     if template.exists():

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from k3s_standin import controlplane, join, node, notify, packaged
 from k3s_standin import token as tokens
-from k3s_standin.children import Children
 from k3s_standin.client import Api, HttpError, trusting
 from k3s_standin.config import Settings
 from k3s_standin.controllers import Controllers
@@ -19,8 +18,8 @@ from k3s_standin.front import Front
 from k3s_standin.identity import Identity
 from k3s_standin.log import Fatal, error, info, warning
 from k3s_standin.manifests import Manifests
-from k3s_standin.paths import Paths, write
-from k3s_standin.record import Record
+from k3s_standin.paths import write
+from k3s_standin.start import Start
 from k3s_standin.supervisor import Refused, Supervisor
 
 _PREFIX = "starting kubernetes: preparing server: "
@@ -33,23 +32,17 @@ _SQLITE = (
 class Server:
     """One start of ``k3s server``."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        paths: Paths,
-        record: Record,
-        children: Children,
-        programs: Path,
-        stamp: t.Mapping[str, t.Any],
-    ) -> None:
-        self.settings, self.paths, self.record, self.children = settings, paths, record, children
-        self.programs, self.stamp = programs, stamp
-        self.name, self.address = node.name(settings), node.address(settings)
-        self.port = settings.number("https-listen-port")
-        self.identity = Identity(paths)
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self.settings, self.paths, self.children = start.settings, start.paths, start.children
+        self.name, self.address = node.name(self.settings), node.address(self.settings)
+        self.port = self.settings.number("https-listen-port")
+        self.identity = Identity(self.paths)
         self.embedded = self._choose_datastore()
-        folder = paths.etcd if self.embedded else paths.single
-        self.etcd = Etcd(paths, folder, self.address if self.embedded else "127.0.0.1", socket.gethostname().lower())
+        folder = self.paths.etcd if self.embedded else self.paths.single
+        self.etcd = Etcd(
+            self.paths, folder, self.address if self.embedded else "127.0.0.1", socket.gethostname().lower()
+        )
 
     def start(self) -> None:
         """Until the node is there; returns when everything runs."""
@@ -62,7 +55,7 @@ class Server:
         self._start_etcd(members)
         if self.embedded:
             supervisor.etcd = self.etcd
-        arguments = controlplane.kube_apiserver(self.programs, self.paths, self.settings, self.address)
+        arguments = controlplane.kube_apiserver(self._start.programs, self.paths, self.settings, self.address)
         self.children.start("kube-apiserver", arguments)
         here = self._node()
         here.prepare()
@@ -92,12 +85,12 @@ class Server:
             info("Migrating content from sqlite to etcd")
             paths.single.rename(paths.etcd)
             paths.state_db.rename(paths.state_db.with_name("state.db.migrated"))
-            self.record.add("substitute", "migration", "an etcd of one member became embedded etcd")
+            self._start.record.add("substitute", "migration", "an etcd of one member became embedded etcd")
             return True
         if settings.on("cluster-init") or (settings.text("server") and not paths.single.exists()):
             return True
         write(paths.state_db, _SQLITE)
-        self.record.add("substitute", "sqlite", "an etcd of one member keeps the data; state.db says so")
+        self._start.record.add("substitute", "sqlite", "an etcd of one member keeps the data; state.db says so")
         return False
 
     def _come_to_be(self) -> list[str]:
@@ -107,9 +100,8 @@ class Server:
             self._resume(given)
             return []
         if self.embedded and self.settings.text("server"):
-            return join.Join(self.settings, self.identity, self.etcd, self.children).run(
-                given, self._token("agent-token"), critical(self.settings)
-            )
+            entry = join.Join(self.settings, self.identity, self.etcd, self.children)
+            return entry.run(given, self._token("agent-token"), critical(self.settings))
         self.identity.create(self.settings)
         self._first(given)
         return []
@@ -181,7 +173,7 @@ class Server:
     # --- parts
 
     def _supervisor(self) -> Supervisor:
-        supervisor = Supervisor(self.paths, self.identity, str(self.stamp["version"]))
+        supervisor = Supervisor(self.paths, self.identity, str(self._start.stamp["version"]))
         supervisor.cluster = cluster(self.settings)
         supervisor.critical = critical(self.settings)
         if not self.embedded:
@@ -191,7 +183,7 @@ class Server:
 
     def _start_etcd(self, members: t.Sequence[str]) -> None:
         arguments = self.etcd.arguments(
-            self.programs / "etcd",
+            self._start.programs / "etcd",
             cluster=",".join(members),
             existing=bool(members),
             metrics=self.settings.on("etcd-expose-metrics") and self.embedded,
@@ -204,7 +196,7 @@ class Server:
 
     def _start_controllers(self) -> None:
         elect = self.embedded
-        parts = (self.programs, self.paths, self.settings)
+        parts = (self._start.programs, self.paths, self.settings)
         self.children.start("kube-controller-manager", controlplane.kube_controller_manager(*parts, elect=elect))
         if not self.settings.on("disable-scheduler"):
             self.children.start("kube-scheduler", controlplane.kube_scheduler(*parts, elect=elect))
@@ -213,21 +205,17 @@ class Server:
         manifests = Manifests(self.paths, self.children, self.settings.values("disable"))
         manifests.package(packaged.ROLEBINDINGS, packaged.text(packaged.rolebindings()))
         facts = cluster(self.settings)
-        image = str(self.stamp["images"]["coredns"])
+        image = str(self._start.stamp["images"]["coredns"])
         objects = packaged.coredns(image, facts["cluster-dns"][0], facts["cluster-domain"])
         manifests.package(packaged.COREDNS, packaged.text(objects))
         if "local-storage" not in self.settings.values("disable"):
             path = self.settings.text("default-local-storage-path") or str(self.paths.storage)
-            manifests.package("local-storage.yaml", packaged.local_storage(self.stamp, path))
+            manifests.package("local-storage.yaml", packaged.local_storage(self._start.stamp, path))
         return manifests
 
     def _node(self) -> node.Node:
         return node.Node(
-            settings=self.settings,
-            paths=self.paths,
-            children=self.children,
-            record=self.record,
-            programs=self.programs,
+            start=self._start,
             name=self.name,
             address=self.address,
             url=f"https://127.0.0.1:{controlplane.API_PORT}",

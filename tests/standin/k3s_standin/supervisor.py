@@ -73,25 +73,21 @@ class Supervisor:
         if path.startswith("/static/"):
             return self._static(path)
         user = self._user(headers)
-        if path in ("/v1-k3s/server-bootstrap", "/db/info"):
-            if user != "server":
-                raise Refused(403, f"Forbidden: {user} may not")
-            return _json(self.identity.export() if path.startswith("/v1") else self._members())
-        if not path.startswith("/v1-k3s/"):
+        if path in ("/v1-k3s/server-bootstrap", "/db/info") and user != "server":
+            raise Refused(403, f"Forbidden: {user} may not")
+        parts = [headers.get(f"k3s-node-{part}", "") for part in ("name", "password", "ip")]
+        answers: dict[str, t.Callable[[], t.Any]] = {
+            "/v1-k3s/server-bootstrap": self.identity.export,
+            "/db/info": self._members,
+            "/v1-k3s/config": lambda: {"cluster": self.cluster, "critical": self.critical, "version": self.version},
+            "/v1-k3s/apiservers": lambda: self.api_servers,
+            "/v1-k3s/readyz": lambda: self._ready() and "ok",
+            "/v1-k3s/client-ca": lambda: (self.paths.tls / "client-ca.crt").read_text(encoding="ascii"),
+            "/v1-k3s/node": lambda: self.node(*parts),
+        }
+        if path not in answers:
             raise Refused(404, "Not Found")
-        name = path[len("/v1-k3s/") :]
-        if name == "config":
-            return _json({"cluster": self.cluster, "critical": self.critical, "version": self.version})
-        if name == "apiservers":
-            return _json(self.api_servers)
-        if name == "readyz":
-            self._ready()
-            return 200, "text/plain", b"ok"
-        if name == "client-ca.crt":
-            return 200, "text/plain", (self.paths.tls / "client-ca.crt").read_bytes()
-        if name == "node":
-            return _json(self.node(*(headers.get(f"k3s-node-{part}", "") for part in ("name", "password", "ip"))))
-        raise Refused(404, "Not Found")
+        return 200, "application/json", json.dumps(answers[path]()).encode()
 
     def node(self, name: str, password: str, addresses: str) -> dict[str, dict[str, str]]:
         """Certificates of a node, whose password is checked.
@@ -169,10 +165,6 @@ class Supervisor:
 
 def _hash(salt: str, password: str) -> str:
     return hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), 10000).hex()
-
-
-def _json(content: t.Any) -> Answer:
-    return 200, "application/json", json.dumps(content).encode()
 
 
 __all__ = ("REJECTED", "Supervisor")

@@ -58,7 +58,7 @@ def _exec(command: str, arguments: t.Sequence[str]) -> t.NoReturn:
         environment.setdefault("CONTAINERD_NAMESPACE", "k8s.io")
     place = programs() / command
     sys.stdout.flush()
-    os.execve(place, [command, *arguments], environment)
+    os.execve(place, [command, *arguments], environment)  # noqa: S606 - it takes our place
 
 
 def _crictl(arguments: t.Sequence[str]) -> int:

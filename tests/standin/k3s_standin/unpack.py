@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import gzip
 import json
 import shutil
@@ -62,9 +63,10 @@ def unpack(paths: Paths, hash_: str) -> Path:
 def _one(name: str, target: Path) -> None:
     place = target / name[len("programs/") : -len(".gz")]
     place.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(archive()) as file, file.open(name) as packed, gzip.open(packed) as source:
-        with place.open("wb") as out:
-            shutil.copyfileobj(source, out, 1 << 20)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(zipfile.ZipFile(archive()))
+        source = stack.enter_context(gzip.open(stack.enter_context(file.open(name))))
+        shutil.copyfileobj(source, stack.enter_context(place.open("wb")), 1 << 20)
     place.chmod(0o755)
 
 

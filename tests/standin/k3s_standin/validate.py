@@ -15,6 +15,12 @@ from k3s_standin.record import Record
 
 #: packaged components that no source bundle has
 MISSING = ("traefik", "metrics-server", "servicelb")
+#: parts that run in k3s unless a flag says otherwise
+_ABSENT = (
+    ("disable-network-policy", "network-policy", "no policy controller runs, though it is not disabled"),
+    ("disable-cloud-controller", "cloud-controller", "none runs: no external addresses, no provider id"),
+    ("disable-helm-controller", "helm-controller", "none runs: HelmChart objects do not exist"),
+)
 _BACKENDS = ("vxlan", "host-gw", "none")
 _EGRESS = ("agent", "cluster", "pod", "disabled")
 _PROVIDERS = ("aescbc", "secretbox")
@@ -69,9 +75,14 @@ def _server(settings: Settings, paths: Paths) -> None:
         raise Fatal("invalid flag use; --server is required with --disable-etcd")
     if settings.text("datastore-endpoint") and (settings.on("disable-etcd") or settings.on("disable-apiserver")):
         raise Fatal("invalid flag use; cannot use --disable-etcd or --disable-apiserver with --datastore-endpoint")
+    _networks(settings)
+    _choices(settings)
     token = settings.text("token") or settings.text("token-file") or paths.token.exists()
     if settings.text("server") and not token and not paths.etcd.exists():
         raise Fatal("--token is required")
+
+
+def _networks(settings: Settings) -> None:
     services = [_network(text, "service-cidr") for text in settings.values("service-cidr")]
     for text in settings.values("cluster-cidr"):
         _network(text, "cluster-cidr")
@@ -84,6 +95,9 @@ def _server(settings: Settings, paths: Paths) -> None:
     low, dash, high = settings.text("service-node-port-range").partition("-")
     if not (dash and low.isdigit() and high.isdigit() and int(low) <= int(high) < 65536):
         raise Fatal(f"invalid port range {settings.text('service-node-port-range')}")
+
+
+def _choices(settings: Settings) -> None:
     if settings.text("egress-selector-mode") not in _EGRESS:
         raise Fatal(f"invalid egress-selector-mode {settings.text('egress-selector-mode')}")
     if settings.text("secrets-encryption-provider") not in _PROVIDERS:
@@ -93,37 +107,35 @@ def _server(settings: Settings, paths: Paths) -> None:
 
 
 def _within_the_standin(settings: Settings, record: Record) -> None:
-    def refuse(subject: str, why: str) -> t.NoReturn:
+    for subject, why in _impossible(settings):
         record.add("refused", subject, why)
         raise Fatal(f"not in the stand-in: {subject}: {why}")
-
     for name in settings.given:
         flag = flags.FLAGS[name]
-        if not settings.is_given(name):
-            continue
-        if flag.effect == "refuses":
-            refuse(f"--{name}", "this double of k3s cannot do it")
-        if flag.effect == "accepts" and settings.text(name) != flag.default:
+        if flag.effect == "accepts" and settings.is_given(name) and settings.text(name) != flag.default:
             record.add("not-covered", name, "accepted, has no effect in the stand-in")
+    if settings.role == "server":
+        for flag_name, subject, why in _ABSENT:
+            if not settings.on(flag_name):
+                record.add("not-covered", subject, why)
+
+
+def _impossible(settings: Settings) -> t.Iterator[tuple[str, str]]:
+    """What is asked for that the stand-in cannot do."""
+    for name in settings.given:
+        if flags.FLAGS[name].effect == "refuses" and settings.is_given(name):
+            yield f"--{name}", "this double of k3s cannot do it"
     for name in ("node-ip", *(("cluster-cidr", "service-cidr") if settings.role == "server" else ())):
         if any(":" in value for value in settings.values(name)):
-            refuse(f"--{name}", "IPv6")
+            yield f"--{name}", "IPv6"
     if settings.text("snapshotter") not in ("overlayfs", "native"):
-        refuse("--snapshotter", "only overlayfs and native")
-    if settings.role == "agent":
-        return
-    if settings.text("flannel-backend") == "wireguard-native":
-        refuse("--flannel-backend", "no wireguard on the test machines")
-    disabled = settings.values("disable")
-    for component in MISSING:
-        if component not in disabled:
-            refuse(component, "this packaged component is not there, so it has to stand in 'disable'")
-    if not settings.on("disable-network-policy"):
-        record.add("not-covered", "network-policy", "no policy controller runs, though it is not disabled")
-    if not settings.on("disable-cloud-controller"):
-        record.add("not-covered", "cloud-controller", "none runs: no external addresses, no provider id")
-    if not settings.on("disable-helm-controller"):
-        record.add("not-covered", "helm-controller", "none runs: HelmChart objects do not exist")
+        yield "--snapshotter", "only overlayfs and native"
+    if settings.role == "server":
+        if settings.text("flannel-backend") == "wireguard-native":
+            yield "--flannel-backend", "no wireguard on the test machines"
+        for component in MISSING:
+            if component not in settings.values("disable"):
+                yield component, "this packaged component is not there, so it has to stand in 'disable'"
 
 
 def _network(text: str, name: str) -> t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]:

@@ -48,7 +48,7 @@ class Authority:
             unique = dict.fromkeys(names)
             extensions.append(_extension("2.5.29.17", der.sequence(*(_general_name(entry) for entry in unique))))
         subject = _subject([*(("O", group) for group in groups), ("CN", name)])
-        data = _certificate(subject, key, self.subject, self.key, extensions, days)
+        data = _certificate(subject, key, (self.subject, self.key), extensions, days)
         return der.to_pem("CERTIFICATE", data) + self.pem, key.pem()
 
 
@@ -62,7 +62,7 @@ def create(name: str) -> tuple[str, str]:
         _extension("2.5.29.14", der.tlv(der.OCTETS, identifier)),
     ]
     subject = _subject([("CN", f"{name}@{int(time.time())}")])
-    return der.to_pem("CERTIFICATE", _certificate(subject, key, subject, key, extensions, 3650)), key.pem()
+    return der.to_pem("CERTIFICATE", _certificate(subject, key, (subject, key), extensions, 3650)), key.pem()
 
 
 def load(certificate: Path, key: Path) -> Authority:
@@ -104,8 +104,9 @@ def expires(pem: str) -> float:
 
 
 def _certificate(
-    subject: bytes, key: keys.EcKey, issuer: bytes, signer: keys.Key, extensions: t.Sequence[bytes], days: int
+    subject: bytes, key: keys.EcKey, issuer: tuple[bytes, keys.Key], extensions: t.Sequence[bytes], days: int
 ) -> bytes:
+    above, signer = issuer
     now = time.time()
     # Clocks of machines differ a little.
     validity = der.sequence(der.moment(now - 3600), der.moment(now + days * _DAY))
@@ -113,7 +114,7 @@ def _certificate(
         der.tlv(0xA0, der.integer(2)),
         der.integer(secrets.randbits(120) | 1 << 119),
         signer.algorithm,
-        issuer,
+        above,
         validity,
         subject,
         key.public(),
