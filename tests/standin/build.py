@@ -60,10 +60,9 @@ def build(bundle: Path, version: str, cache: Path) -> Path:
     if not fits or fits.group(1) != kubernetes:
         raise SystemExit(f"--version {version}: it has to be v{kubernetes}+k3sN, as the bundle holds {kubernetes}.")
     sources = _sources()
-    parts = hashlib.sha256(str(manifest["key"]).encode() + Path(__file__).read_bytes()).hexdigest()[:16]
-    key = hashlib.sha256(
-        json.dumps([parts, version, *(_digest(data) for _name, data in sources)]).encode()
-    ).hexdigest()[:16]
+    parts = _digest(json.dumps([manifest["key"], _PROGRAMS, _WITHIN, _PLUGINS]).encode())[:16]
+    made_of = [parts, version, _digest(Path(__file__).read_bytes()), *(_digest(data) for _name, data in sources)]
+    key = _digest(json.dumps(made_of).encode())[:16]
     target = cache / key
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ".lock").open("w") as lock:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import typing as t
 
+from k3s_standin import serving
 from k3s_standin.log import info
 
 _PAUSE = 1.0
@@ -27,9 +27,11 @@ class Balancer:
 
     def start(self, port: int) -> None:
         """:raises OSError: the port is taken."""
-        self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", port, backlog=512))
         self._tasks.add(self._loop.create_task(self._check()))
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        serving.run(self._loop, asyncio.start_server(self._serve, "127.0.0.1", port, backlog=512))
+
+    def stop(self) -> None:
+        serving.stop(self._loop)
 
     def update(self, servers: t.Sequence[str]) -> None:
         """What the cluster says; the one that answers now stays first."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import threading
 from pathlib import Path
 
+from k3s_standin import serving
 from k3s_standin.supervisor import Supervisor
 
 _HEAD = 1 << 20
@@ -43,8 +43,10 @@ class Front:
                 inner.load_cert_chain(self._tls / "client-auth-proxy.crt", self._tls / "client-auth-proxy.key")
             self._inner[named] = inner
         begin = asyncio.start_server(self._serve, address or None, port, ssl=outer, limit=_HEAD, backlog=512)
-        self._loop.run_until_complete(begin)
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        serving.run(self._loop, begin)
+
+    def stop(self) -> None:
+        serving.stop(self._loop)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         backend: asyncio.StreamWriter | None = None

@@ -87,7 +87,7 @@ def _networks(settings: Settings) -> None:
     for text in settings.values("cluster-cidr"):
         _network(text, "cluster-cidr")
     for network in services:
-        if network.prefixlen < (12 if network.version == 4 else 108):
+        if network.prefixlen < (12 if network.version == 4 else 112):
             raise Fatal(f"invalid service-cidr: {network} is larger than the largest that kube-apiserver takes")
     for text in settings.values("cluster-dns"):
         if not any(_address(text, "cluster-dns") in network for network in services):
