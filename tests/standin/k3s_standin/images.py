@@ -56,9 +56,8 @@ class Images:
         if done.returncode:
             error(f"Failed to import images from {path}: {done.stderr.strip()}")
             return
-        names = [line.split()[0] for line in done.stdout.splitlines() if "sav" in line or "unpacking" in line]
-        found = [name if name != "unpacking" else "" for name in names]
-        self._pin([name for name in found if name])
+        words = [line.split() for line in done.stdout.splitlines()]
+        self._pin([word[1] for word in words if len(word) > 1 and word[0] == "unpacking"])
         info(f"Imported images from {path} in {time.monotonic() - begin:.1f}s")
 
     def _pin(self, names: t.Sequence[str]) -> None:
