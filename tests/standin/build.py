@@ -26,6 +26,7 @@ import typing as t
 import zipfile
 from pathlib import Path
 
+import stamping
 import yaml
 
 HERE = Path(__file__).resolve().parent
@@ -43,6 +44,8 @@ _WITHIN = {
     "flannel": "flanneld",
 }
 _PLUGINS = ("bridge", "host-local", "loopback", "portmap", "bandwidth")
+#: these say the version of k3s where Kubernetes says its own: nodes, the API, kubectl
+_STAMPED = ("kubelet", "kube-apiserver", "kubectl")
 #: names in the airgap archive, as k3s has them; versions come from the bundle
 _IMAGES = {
     "pause": "docker.io/rancher/mirrored-pause:3.6",
@@ -60,8 +63,13 @@ def build(bundle: Path, version: str, cache: Path) -> Path:
     if not fits or fits.group(1) != kubernetes:
         raise SystemExit(f"--version {version}: it has to be v{kubernetes}+k3sN, as the bundle holds {kubernetes}.")
     sources = _sources()
-    parts = _digest(json.dumps([manifest["key"], _PROGRAMS, _WITHIN, _PLUGINS]).encode())[:16]
-    made_of = [parts, version, _digest(Path(__file__).read_bytes()), *(_digest(data) for _name, data in sources)]
+    parts = _digest(json.dumps([manifest["key"], _PROGRAMS, _WITHIN, _PLUGINS, _STAMPED]).encode())[:16]
+    made_of = [
+        parts,
+        version,
+        *(_digest((HERE / name).read_bytes()) for name in ("build.py", "stamping.py")),
+        *(_digest(data) for _name, data in sources),
+    ]
     key = _digest(json.dumps(made_of).encode())[:16]
     target = cache / key
     cache.mkdir(parents=True, exist_ok=True)
@@ -71,12 +79,12 @@ def build(bundle: Path, version: str, cache: Path) -> Path:
             partial = cache / f"partial-{key}"
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
-            packed = _packed(bundle, cache / f"parts-{parts}")
+            packed = _packed(bundle, cache / f"parts-{parts}", version)
             images = _images(bundle, partial / "k3s-airgap-images-amd64.tar", manifest)
             _executable(partial / "k3s", sources, packed, _stamp(bundle, version, manifest, packed, images))
             _sums(partial)
             partial.rename(target)
-            _forget(cache, kept=(target, cache / f"parts-{parts}"))
+            _forget(cache, kept=(target, *(path for path in cache.glob(f"parts-{parts}*"))))
     os.utime(target)
     return target
 
@@ -91,28 +99,49 @@ def _sources() -> list[tuple[str, bytes]]:
     return found
 
 
-def _packed(bundle: Path, folder: Path) -> list[Path]:
-    """Each program as a gzip file of its own: packing takes most of the time, and only a new bundle changes them."""
+def _packed(bundle: Path, folder: Path, version: str) -> list[Path]:
+    """Each program as a gzip file of its own: packing takes most of the time, and only a new bundle changes most."""
+    plain = [Part(bundle / f"bin/{name}", "", f"bin/{name}") for name in _PROGRAMS]
+    plain += [Part(bundle / f"cni/{name}", "", f"cni/{name}") for name in _PLUGINS]
+    plain += [Part(bundle / f"images/{image}.tar", name, f"bin/{name}") for image, name in _WITHIN.items()]
+    stamped = [part for part in plain if Path(part.name).name in _STAMPED]
+    kubernetes = version.partition("+")[0]
+    return sorted(
+        (
+            *_all_packed(folder, [part for part in plain if part not in stamped], lambda data: data),
+            *_all_packed(
+                folder.with_name(f"{folder.name}-{version}"),
+                stamped,
+                lambda data: stamping.stamped(data, kubernetes, version),
+            ),
+        ),
+        key=lambda path: (path.parent.name, path.name),
+    )
+
+
+class Part(t.NamedTuple):
+    """A program: a file, or one within an image's archive, and its name in the result."""
+
+    source: Path
+    program: str
+    name: str
+
+
+def _all_packed(folder: Path, parts: t.Sequence[Part], change: t.Callable[[bytes], bytes]) -> list[Path]:
     if not folder.is_dir():
         partial = folder.with_name(f"{folder.name}-tmp")
         shutil.rmtree(partial, ignore_errors=True)
-        (partial / "bin").mkdir(parents=True)
-        (partial / "cni").mkdir()
-        plain = [f"bin/{name}" for name in _PROGRAMS] + [f"cni/{name}" for name in _PLUGINS]
+        for name in ("bin", "cni"):
+            (partial / name).mkdir(parents=True)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            waiting = [pool.submit(_pack, bundle / name, "", partial / f"{name}.gz") for name in plain]
-            for image, program in _WITHIN.items():
-                archive = bundle / f"images/{image}.tar"
-                waiting.append(pool.submit(_pack, archive, program, partial / f"bin/{program}.gz"))
-            for one in waiting:
-                one.result()
+            list(pool.map(lambda part: _pack(part, partial / f"{part.name}.gz", change), parts))
         partial.rename(folder)
-    return sorted(folder.rglob("*.gz"))
+    os.utime(folder)
+    return list(folder.rglob("*.gz"))
 
 
-def _pack(source: Path, program: str, target: Path) -> None:
-    """A file, or a program within an image's archive."""
-    data = _from_image(source, program) if program else source.read_bytes()
+def _pack(part: Part, target: Path, change: t.Callable[[bytes], bytes]) -> None:
+    data = change(_from_image(part.source, part.program) if part.program else part.source.read_bytes())
     with target.open("wb") as file, gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed:
         packed.write(data)
 

@@ -13,11 +13,13 @@ import time
 import typing as t
 from pathlib import Path
 
-from k3s_standin.log import Stopped, error, info
+from k3s_standin.log import Stopped, info
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 _GRACE = 5.0
+#: it waits for watches that nobody ends; k3s's own process simply goes
+_IMPATIENT = 1.0
 
 
 def _die_with_parent() -> None:
@@ -94,12 +96,13 @@ class Children:
             for _name, process in group:
                 with contextlib.suppress(ProcessLookupError):
                     process.terminate()
-            deadline = time.monotonic() + _GRACE
+            begin = time.monotonic()
             for name, process in group:
+                deadline = begin + (_IMPATIENT if name == "kube-apiserver" else _GRACE)
                 try:
                     process.wait(max(0.1, deadline - time.monotonic()))
                 except subprocess.TimeoutExpired:
-                    error(f"{name} did not end, killing it")
+                    info(f"{name} did not end, killing it")
                     process.kill()
                     process.wait()
 
