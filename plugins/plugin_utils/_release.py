@@ -36,18 +36,18 @@ def load(folder: str | Path, arch: str = "amd64") -> Manifest:
         listed = checksums.parse((place / names.sums).read_bytes(), str(place / names.sums))
     except OSError as exc:
         raise BundleError(
-            f"klubster_airgap_dir = {str(folder)!r}: {names.sums} cannot be read ({exc.strerror}). Put the release's "
-            f"{names.binary}, {names.sums} and {names.images('tar.zst')} there."
+            f"{place / names.sums} cannot be read ({exc.strerror}). Put the release's {names.binary}, {names.sums} and "
+            f"{names.images('tar.zst')} there."
         ) from exc
     except checksums.ChecksumListError as exc:
-        raise BundleError(f"klubster_airgap_dir = {str(folder)!r}: {exc} Fetch the list again.") from exc
+        raise BundleError(f"{exc} Fetch the list again.") from exc
     files = [
         BundleFile(name, place / name, _KINDS[name != names.binary], "k3s", listed[name], (place / name).stat().st_size)
         for name in present(place, names)
         if name in listed
     ]
     if names.binary not in [file.name for file in files]:
-        raise BundleError(f"klubster_airgap_dir = {str(folder)!r}: there is no {names.binary}, or no sum for it.")
+        raise BundleError(f"In {place} there is no {names.binary}, or no sum for it.")
     return Manifest(place, key="", arch=arch, go="", files=tuple(files))
 
 

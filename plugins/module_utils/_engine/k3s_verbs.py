@@ -32,15 +32,15 @@ ARGUMENTS: dict[str, t.Any] = {
     "api": {"type": "dict", "required": True},
     "files": {"type": "dict", "default": {}},
     "registries": {"type": "dict", "default": {}, "no_log": True},
+    # Of it only the datastore and further variables are secrets: names of machines must stay readable in messages.
     "environment": {
         "type": "dict",
         "default": {},
-        "no_log": True,
         "options": {
             "proxy": {"type": "dict", "default": {}},
             "nodes": {"type": "list", "elements": "str", "default": []},
             "datastore": {"type": "str", "default": "", "no_log": True},
-            "further": {"type": "dict", "default": {}},
+            "further": {"type": "dict", "default": {}, "no_log": True},
         },
     },
     "datastore": {"type": "str", "default": "etcd", "choices": ["etcd", "sqlite", "external"]},

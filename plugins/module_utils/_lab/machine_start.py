@@ -16,6 +16,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._lab.definition 
 # Folders that cannot be on the machine's overlay, because overlays are made on them.
 FOLDERS = {
     "containerd": "/var/lib/containerd",
+    "rancher": "/var/lib/rancher",
     "kubelet": "/var/lib/kubelet",
     "etcd": "/var/lib/etcd",
     "pods": "/var/log/pods",
