@@ -54,7 +54,8 @@ options:
     type: int
     default: 0
   version:
-    description: Version of Kubernetes of which the bundle is built, one of those that the catalogue knows; by default its own.
+    description: >-
+      Version of Kubernetes of which the bundle is built, one of those that the catalogue knows; by default its own.
     type: str
     default: ""
   verify:

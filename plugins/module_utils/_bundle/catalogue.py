@@ -355,9 +355,7 @@ def _overlay(role_dir: Path, text: str, version: str) -> Path | None:
     return path
 
 
-def _lay_over(
-    data: dict[str, t.Any], overlay: t.Mapping[str, t.Any], version: str, problems: list[Problem]
-) -> None:
+def _lay_over(data: dict[str, t.Any], overlay: t.Mapping[str, t.Any], version: str, problems: list[Problem]) -> None:
     """Change the entries of components and images that an overlay names; it cannot add any."""
     for kind in ("components", "images"):
         known = {entry["name"]: entry for entry in data[kind]}

@@ -27,6 +27,10 @@ class NodeState:
     node_differs: bool = False
     #: name of the Node object
     node_name: str = ""
+    #: versions of what runs there, as far as known; they differ where an upgrade was cut short
+    versions: tuple[str, ...] = ()
+    #: the Node object is cordoned, and it was us
+    closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Decision:
     :param begin: the machine that starts the cluster, or nothing.
     :param contact: a live server; empty until the cluster has begun.
     :param forget: names of Node objects whose machines were cut short while they joined.
+    :param reopen: names of Node objects that a run which was cut short left cordoned.
     :param relabel: machines whose Node objects need other labels or taints.
     :param kube_proxy: what the cluster's kube-proxy configuration was made from.
     :param unseen: servers that this run did not look at, so that one of them may be the contact.
@@ -47,6 +52,7 @@ class Decision:
     join_servers: tuple[str, ...] = ()
     join_agents: tuple[str, ...] = ()
     forget: tuple[str, ...] = ()
+    reopen: tuple[str, ...] = ()
     relabel: tuple[str, ...] = ()
     kube_proxy: str = ""
     unseen: tuple[str, ...] = ()
@@ -55,7 +61,8 @@ class Decision:
     @property
     def needed(self) -> bool:
         """Whether there is anything to do, or to refuse."""
-        return bool(self.begin or self.join_servers or self.join_agents or self.relabel or self.problem)
+        joins = self.join_servers or self.join_agents
+        return bool(self.begin or joins or self.relabel or self.reopen or self.problem)
 
     def as_dict(self) -> dict[str, t.Any]:
         """Plain data for Ansible."""
@@ -94,6 +101,7 @@ def _with_cluster(
         return Decision(contact=contact, unseen=unseen, problem=_other_cluster(strangers, contact))
     found = Decision(
         contact=contact,
+        reopen=tuple(state.node_name for state in states.values() if state.closed),
         relabel=tuple(name for name, state in states.items() if state.node_differs),
         kube_proxy=states[contact].kube_proxy,
         unseen=unseen,

@@ -81,7 +81,7 @@ Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
 Groups = t.Mapping[str, t.Sequence[str]]
 
 
-def parse(hosts: Hosts, groups: Groups, *, bundle_dir: str = "") -> Parsed:
+def parse(hosts: Hosts, groups: Groups, *, bundle_dir: str | t.Callable[[str], str] = "") -> Parsed:
     """Read the cluster out of an inventory.
 
     :param hosts: each host's variables, of which ``klubster_*`` and ``ansible_host`` are read.
@@ -116,7 +116,7 @@ _EXCLUSIVE: dict[str, tuple[str, ...]] = {
 
 
 class _Reader:
-    def __init__(self, hosts: Hosts, groups: Groups, bundle_dir: str) -> None:
+    def __init__(self, hosts: Hosts, groups: Groups, bundle_dir: str | t.Callable[[str], str]) -> None:
         self._hosts = hosts
         self._servers = list(groups.get("servers", ()))
         self._agents = list(groups.get("agents", ()))
@@ -143,6 +143,7 @@ class _Reader:
         self._dhcp(cluster["klubster_dhcp_ranges"])
         self._overlaps()
         self._size(cluster["klubster_single_node"])
+        canary = self._canary(cluster["klubster_canary"])
         if self._problems:
             raise InvalidInput(self._problems)
         spec = ClusterSpec(
@@ -156,6 +157,10 @@ class _Reader:
             storage=storage,
             single_node=cluster["klubster_single_node"],
             batch=cluster["klubster_batch"],
+            canary=canary,
+            drain_timeout=cluster["klubster_drain_timeout"],
+            drain_force=cluster["klubster_drain_force"],
+            snapshots_kept=cluster["klubster_snapshots_kept"],
             extra_images=tuple(cluster["klubster_images"]),
             secure_logging=cluster["klubster_secure_logging"],
         )
@@ -305,7 +310,14 @@ class _Reader:
             address=self._address(host),
             labels={} if labels is WRONG else self._labels(host, labels),
             taints=() if taints is WRONG else self._taints(host, taints),
+            kubelet_config=self._node_kubelet(host),
         )
+
+    def _node_kubelet(self, host: str) -> dict[str, t.Any]:
+        given = self._host_value(host, "klubster_node_kubelet_config")
+        ours = {**_KUBELET_OURS, "cgroupDriver": "Set klubster_kubelet_config instead: containerd follows it."}
+        self._refuse_entries(f"klubster_node_kubelet_config of {host}", given, ours, KUBELET)
+        return given if isinstance(given, dict) else {}
 
     def _address(self, host: str) -> str:
         where = f"klubster_address of {host}"
@@ -366,6 +378,14 @@ class _Reader:
                 "There are no agents: pods find no place but on servers, which keep them off unless told otherwise."
             )
 
+    def _canary(self, name: t.Any) -> str:
+        if name in (None, "", WRONG):
+            return ""
+        if name not in self._members:
+            known = ", ".join(self._members[:10])
+            self._complain("klubster_canary", name, "It is a machine of the cluster.", f"Name one of: {known}.")
+        return str(name)
+
     # --- the cluster
 
     def _name(self, cluster: dict[str, t.Any]) -> str:
@@ -378,7 +398,7 @@ class _Reader:
             version = self._rule("klubster_engine_version", version, lambda text: rules.engine_version(text, engine))
         bundle_dir = cluster["klubster_bundle_dir"]
         if bundle_dir is None:
-            bundle_dir = self._bundle_dir
+            bundle_dir = self._default_bundle(version)
         else:
             bundle_dir = self._rule("klubster_bundle_dir", bundle_dir, _home_path)
         self._entries("klubster_kubelet_config", cluster, _KUBELET_OURS, KUBELET)
@@ -393,11 +413,26 @@ class _Reader:
             lower_oom_score=cluster["klubster_lower_oom_score"],
         )
 
+    def _default_bundle(self, version: t.Any) -> str:
+        """Where the bundle of this version lies if nobody says where."""
+        if isinstance(self._bundle_dir, str):
+            return self._bundle_dir
+        if version is WRONG:
+            return ""
+        try:
+            return self._bundle_dir(str(version))
+        except InvalidInput as exc:
+            self._problems.extend(exc.problems)
+            return ""
+
     def _entries(
         self, variable: str, cluster: dict[str, t.Any], ours: t.Mapping[str, str], known: t.Collection[str]
     ) -> None:
         """Refuse entries of a component's configuration that are ours, or nobody's."""
-        for key, value in cluster[variable].items() if isinstance(cluster[variable], dict) else ():
+        self._refuse_entries(variable, cluster[variable], ours, known)
+
+    def _refuse_entries(self, variable: str, given: t.Any, ours: t.Mapping[str, str], known: t.Collection[str]) -> None:
+        for key, value in given.items() if isinstance(given, dict) else ():
             if key in ours:
                 self._complain(f"{variable}.{key}", value, "This entry is not the user's.", ours[key])
             elif key not in known:

@@ -23,7 +23,7 @@ _VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 # Minor versions each engine is built and tested with.
-SUPPORTED_MINORS: dict[str, tuple[str, ...]] = {"kubeadm": ("1.34",)}
+SUPPORTED_MINORS: dict[str, tuple[str, ...]] = {"kubeadm": ("1.33", "1.34")}
 
 # The kubelet of a node refuses to start with other labels of these domains.
 # https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction

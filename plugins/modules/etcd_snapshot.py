@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: etcd_snapshot
+short_description: Keep etcd's data in a file
+version_added: "0.1.0"
+description:
+  - Runs on a server of a cluster by kubeadm. The file is what C(etcdutl snapshot restore) takes; its sha256, which
+    etcd puts at its end, is compared before the file gets its name.
+  - Files of this module beyond O(keep) are removed, the oldest first.
+author:
+  - KatesKit developers (@kateskit)
+extends_documentation_fragment:
+  - kateskit.klubster._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details:
+      - Each run makes another file.
+  platform:
+    support: full
+    platforms: posix
+options:
+  directory:
+    description: Folder for the file. It gets mode V(0700), the file V(0600); it holds every secret of the cluster.
+    type: path
+    default: /var/lib/klubster/snapshots
+  name:
+    description: How the file's name begins; the time and C(.db) follow.
+    type: str
+    required: true
+  keep:
+    description: How many files stay in the folder.
+    type: int
+    default: 5
+  url:
+    description: Where etcd is asked on this server.
+    type: str
+    default: https://127.0.0.1:2379
+  pki:
+    description: Folder with C(ca.crt), C(server.crt) and C(server.key) of etcd.
+    type: path
+    default: /etc/kubernetes/pki/etcd
+seealso:
+  - module: kateskit.klubster.etcd_member
+"""
+
+EXAMPLES = r"""
+---
+- name: Keep etcd's data before something is done to it
+  kateskit.klubster.etcd_snapshot:
+    name: home-1.34.1
+"""
+
+RETURN = r"""
+path:
+  description: The file.
+  returned: success, outside check mode
+  type: str
+  sample: /var/lib/klubster/snapshots/home-1.34.1-20260101T120000Z.db
+size:
+  description: Its size in bytes.
+  returned: success, outside check mode
+  type: int
+  sample: 5238816
+removed:
+  description: Older files that were removed.
+  returned: success, outside check mode
+  type: list
+  elements: str
+  sample: []
+"""
+
+import time
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+
+
+def perform(service: Etcd, directory: Path, name: str, keep: int, stamp: str) -> dict[str, t.Any]:
+    """The module without its shell."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    path = directory / f"{name}-{stamp}.db"
+    partial = directory / f".{path.name}.part"
+    size = service.snapshot(partial)
+    partial.replace(path)
+    files = sorted(directory.glob("*.db"), key=lambda file: file.stat().st_mtime)
+    surplus = files[:-keep] if keep else []
+    for file in surplus:
+        file.unlink()
+    return {"changed": True, "path": str(path), "size": size, "removed": [str(file) for file in surplus]}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        {
+            "directory": {"type": "path", "default": "/var/lib/klubster/snapshots"},
+            "name": {"type": "str", "required": True},
+            "keep": {"type": "int", "default": 5},
+            "url": {"type": "str", "default": "https://127.0.0.1:2379"},
+            "pki": {"type": "path", "default": "/etc/kubernetes/pki/etcd"},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    if module.check_mode:
+        module.exit_json(changed=True)
+    try:
+        service = Etcd(given["url"], Path(given["pki"]))
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        result = perform(service, Path(given["directory"]), given["name"], given["keep"], stamp)
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
