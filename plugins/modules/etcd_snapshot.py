@@ -38,6 +38,17 @@ options:
     description: How the file's name begins; the time and C(.db) follow.
     type: str
     required: true
+  state:
+    description: V(compared) keeps no file; it only does what O(bound_for) says.
+    type: str
+    choices: [kept, compared]
+    default: kept
+  bound_for:
+    description:
+      - Version of etcd to which this member goes. Where that is from 3.5 before 3.5.26 to 3.6, the list of members in
+        its file, which 3.6 believes, is compared with the one that it works with. Where they differ the module fails.
+    type: str
+    default: ""
   keep:
     description: How many files stay in the folder.
     type: int
@@ -80,16 +91,50 @@ removed:
   sample: []
 """
 
+import tempfile
 import time
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import upgrade
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.bolt import read_bucket
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd, lists_agree
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError
 
 
-def perform(service: Etcd, directory: Path, name: str, keep: int, stamp: str) -> dict[str, t.Any]:
+def check_step(service: Etcd, wanted: str, file: t.Callable[[], Path]) -> None:
+    """Refuse a version to which this member cannot go.
+
+    :raises InvalidInput: with how its lists of members differ, if it is that.
+    """
+    installed = service.version()
+    problem = upgrade.etcd_problem(installed, wanted)
+    if problem is None:
+        return
+    if upgrade.etcd_problem(installed, wanted, agreed=True):
+        raise InvalidInput([problem])
+    differs = lists_agree(service.members(), read_bucket(file().read_bytes(), b"members"))
+    if differs:
+        told = upgrade.etcd_problem(installed, wanted, agreed=False) or problem
+        raise InvalidInput([replace(told, rule=f"{told.rule} {differs}.")])
+
+
+def compare(service: Etcd, name: str, wanted: str) -> dict[str, t.Any]:
+    """Only see whether this member may go to a version."""
+    with tempfile.TemporaryDirectory(prefix=f"klubster-{name}-") as folder:
+
+        def fetched() -> Path:
+            path = Path(folder) / "data.db"
+            service.snapshot(path)
+            return path
+
+        check_step(service, wanted, fetched)
+    return {"changed": False}
+
+
+def perform(service: Etcd, directory: Path, name: str, *, keep: int, stamp: str, wanted: str = "") -> dict[str, t.Any]:
     """The module without its shell."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
@@ -97,6 +142,8 @@ def perform(service: Etcd, directory: Path, name: str, keep: int, stamp: str) ->
     partial = directory / f".{path.name}.part"
     size = service.snapshot(partial)
     partial.replace(path)
+    if wanted:
+        check_step(service, wanted, lambda: path)
     files = sorted(directory.glob("*.db"), key=lambda file: file.stat().st_mtime)
     surplus = files[:-keep] if keep else []
     for file in surplus:
@@ -109,6 +156,8 @@ def main() -> None:
         {
             "directory": {"type": "path", "default": "/var/lib/klubster/snapshots"},
             "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["kept", "compared"], "default": "kept"},
+            "bound_for": {"type": "str", "default": ""},
             "keep": {"type": "int", "default": 5},
             "url": {"type": "str", "default": "https://127.0.0.1:2379"},
             "pki": {"type": "path", "default": "/etc/kubernetes/pki/etcd"},
@@ -117,11 +166,15 @@ def main() -> None:
     )
     given = module.params
     if module.check_mode:
-        module.exit_json(changed=True)
+        module.exit_json(changed=given["state"] == "kept")
     try:
         service = Etcd(given["url"], Path(given["pki"]))
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        result = perform(service, Path(given["directory"]), given["name"], given["keep"], stamp)
+        if given["state"] == "compared":
+            result = compare(service, given["name"], given["bound_for"])
+        else:
+            folder = Path(given["directory"])
+            result = perform(service, folder, given["name"], keep=given["keep"], stamp=stamp, wanted=given["bound_for"])
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

@@ -328,8 +328,10 @@ def _data(text: str) -> dict[str, t.Any]:
 
 
 def _own_version(text: str) -> str:
-    entries = (entry for entry in _data(text)["components"] if entry.get("name") == _NAMING)
-    return str(next(entries, {}).get("version", ""))
+    for entry in _data(text)["components"]:
+        if entry.get("name") == _NAMING:
+            return str(entry.get("version", ""))
+    return ""
 
 
 def _overlay(role_dir: Path, text: str, version: str) -> Path | None:

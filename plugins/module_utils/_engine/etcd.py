@@ -77,6 +77,10 @@ class Etcd:
             return True
         return False
 
+    def version(self) -> str:
+        """The release that this member runs."""
+        return str(self._post(self._url, "/v3/maintenance/status", {}).get("version", ""))
+
     def snapshot(self, target: Path) -> int:
         """This member's data into a file, which ends with its sha256; how many bytes.
 
@@ -165,6 +169,22 @@ def refuse_to_stop(members: t.Sequence[Member], healthy: t.Collection[str], name
     )
 
 
+def lists_agree(members: t.Sequence[Member], stored: t.Mapping[bytes, bytes]) -> str:
+    """How the members that etcd 3.5 works with differ from those that 3.6 would find in its file; empty: not at all.
+
+    :param stored: the bucket ``members`` of a member's file: id as hexadecimal digits -> JSON.
+    """
+    works = {f"{int(member.id):x}": member.learner for member in members}
+    finds = {key.decode(): bool(json.loads(value).get("isLearner")) for key, value in stored.items()}
+    names = {f"{int(member.id):x}": member.name or member.id for member in members}
+    found = [f"{names[key]} is missing in the file" for key in works if key not in finds]
+    found += [f"{key}, which was removed, is still in the file" for key in finds if key not in works]
+    found += [
+        f"{names[key]} still learns in the file" for key in works if key in finds and finds[key] and not works[key]
+    ]
+    return ", ".join(found)
+
+
 def parse(answer: t.Mapping[str, t.Any]) -> list[Member]:
     """Members in the answer of the API; numbers of 64 bits are texts there."""
     return [
@@ -200,4 +220,4 @@ def refuse_without_quorum(members: t.Sequence[Member], healthy: t.Collection[str
         )
 
 
-__all__ = ("Etcd", "EtcdError", "Member", "parse", "refuse_to_stop", "refuse_without_quorum")
+__all__ = ("Etcd", "EtcdError", "Member", "lists_agree", "parse", "refuse_to_stop", "refuse_without_quorum")

@@ -32,6 +32,9 @@ class Site:
         self.listed: str | None = PAUSE.reference
         self.registered = True
         self.runtime_differs = self.kubelet_differs = False
+        #: of a service that differs: files of its own, and what would be done with it
+        self.changes: tuple[str, ...] = ("config",)
+        self.action = "restart"
         self.directory = root / "state"
         self.program = root / "kubelet"
         self.program.write_bytes(b"program")
@@ -69,7 +72,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     def settled(differs: t.Callable[[], bool]) -> t.Callable[..., t.Any]:
         def settle(*_: t.Any, check: bool, **__: t.Any) -> t.Any:
             assert check, "a look changes nothing"
-            return SimpleNamespace(changed=differs())
+            return SimpleNamespace(
+                changed=differs(), changes=made.changes, step=SimpleNamespace(action=made.action)
+            )
 
         return settle
 

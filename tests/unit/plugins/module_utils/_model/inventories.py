@@ -133,7 +133,7 @@ BAD: dict[str, Bad] = {
     "engine version with v": one("klubster_engine_version", "v1.34.2", "no leading 'v'", "'1.34.2'"),
     "engine version of two numbers": one("klubster_engine_version", "1.34", "three numbers", "'1.34.2'"),
     "engine version unsupported": one(
-        "klubster_engine_version", "1.29.3", "supported in these versions: 1.34.x", "Choose one"
+        "klubster_engine_version", "1.29.3", "supported in these versions: 1.33.x, 1.34.x", "Choose one"
     ),
     "engine version with a suffix": one("klubster_engine_version", "1.34.2+k3s1", "three numbers", "'1.34.2'"),
     "engine source of the future": one("klubster_engine_source", "release", "not built yet", "'bundle'"),
