@@ -316,7 +316,7 @@ class _Reader:
     def _node_kubelet(self, host: str) -> dict[str, t.Any]:
         given = self._host_value(host, "klubster_node_kubelet_config")
         ours = {**_KUBELET_OURS, "cgroupDriver": "Set klubster_kubelet_config instead: containerd follows it."}
-        self._refuse_entries(f"klubster_node_kubelet_config of {host}", given, ours, KUBELET)
+        self._refuse_entries("klubster_node_kubelet_config", given, ours, KUBELET, f" of {host}")
         return given if isinstance(given, dict) else {}
 
     def _address(self, host: str) -> str:
@@ -431,14 +431,16 @@ class _Reader:
         """Refuse entries of a component's configuration that are ours, or nobody's."""
         self._refuse_entries(variable, cluster[variable], ours, known)
 
-    def _refuse_entries(self, variable: str, given: t.Any, ours: t.Mapping[str, str], known: t.Collection[str]) -> None:
+    def _refuse_entries(
+        self, variable: str, given: t.Any, ours: t.Mapping[str, str], known: t.Collection[str], whose: str = ""
+    ) -> None:
         for key, value in given.items() if isinstance(given, dict) else ():
             if key in ours:
-                self._complain(f"{variable}.{key}", value, "This entry is not the user's.", ours[key])
+                self._complain(f"{variable}.{key}{whose}", value, "This entry is not the user's.", ours[key])
             elif key not in known:
                 near = rules.nearest(key, known)
                 remedy = f"Did you mean {near!r}?" if near else "Look it up in the configuration's reference."
-                self._complain(f"{variable}.{key}", value, "Kubernetes 1.34 has no such entry.", remedy)
+                self._complain(f"{variable}.{key}{whose}", value, "Kubernetes 1.34 has no such entry.", remedy)
 
     def _api(self, cluster: dict[str, t.Any], name: str, machines: tuple[Machine, ...]) -> Api:
         given = cluster["klubster_api_name"]

@@ -72,9 +72,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     def settled(differs: t.Callable[[], bool]) -> t.Callable[..., t.Any]:
         def settle(*_: t.Any, check: bool, **__: t.Any) -> t.Any:
             assert check, "a look changes nothing"
-            return SimpleNamespace(
-                changed=differs(), changes=made.changes, step=SimpleNamespace(action=made.action)
-            )
+            return SimpleNamespace(changed=differs(), changes=made.changes, step=SimpleNamespace(action=made.action))
 
         return settle
 
