@@ -323,8 +323,11 @@ class Kubeadm:
 
         :raises EngineError: the deadline passed; with the likely cause first.
         """
+        settings = {**self.cluster.kubelet_config, **self.node.kubelet_config}
+        port = int(settings.get("healthzPort", 10248))
         deadline = time.monotonic() + min(self.timeout, 120.0)
-        while not _healthy():
+        # Port 0 turns the answer off; then the Node object alone tells.
+        while port and not _healthy(str(settings.get("healthzBindAddress", "127.0.0.1")), port):
             if time.monotonic() > deadline:
                 raise EngineError(self.explained("kubelet does not say that it is healthy."))
             time.sleep(_PAUSE)
@@ -464,8 +467,8 @@ def _cluster_version(settings: t.Mapping[str, t.Any]) -> str:
     return found[1]
 
 
-def _healthy() -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", 10248, timeout=2)
+def _healthy(address: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(address, port, timeout=2)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status == 200
