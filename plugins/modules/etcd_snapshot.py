@@ -151,6 +151,16 @@ def perform(service: Etcd, directory: Path, name: str, *, keep: int, stamp: str,
     return {"changed": True, "path": str(path), "size": size, "removed": [str(file) for file in surplus]}
 
 
+def work(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What the options ask for."""
+    service = Etcd(given["url"], Path(given["pki"]))
+    if given["state"] == "compared":
+        return compare(service, given["name"], given["bound_for"])
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    folder = Path(given["directory"])
+    return perform(service, folder, given["name"], keep=given["keep"], stamp=stamp, wanted=given["bound_for"])
+
+
 def main() -> None:
     module = AnsibleModule(
         {
@@ -165,16 +175,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    if module.check_mode:
-        module.exit_json(changed=given["state"] == "kept")
     try:
-        service = Etcd(given["url"], Path(given["pki"]))
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        if given["state"] == "compared":
-            result = compare(service, given["name"], given["bound_for"])
+        if module.check_mode:
+            result = {"changed": given["state"] == "kept"}
         else:
-            folder = Path(given["directory"])
-            result = perform(service, folder, given["name"], keep=given["keep"], stamp=stamp, wanted=given["bound_for"])
+            result = work(given)
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

@@ -129,7 +129,9 @@ SETTINGS = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
 PROXY = "/api/v1/namespaces/kube-system/configmaps/kube-proxy"
 
 
-def running(tmp_path: Path, ca: Path, node: NodeSettings, settings: str, server_version: str, fails: str = "") -> Node:
+def running(
+    tmp_path: Path, ca: Path, node: NodeSettings, settings: str, server_version: str, *, fails: str = ""
+) -> Node:
     """A node of a running cluster whose kubelet is 1.34.1."""
     found = Node(tmp_path, ca, node, fails)
     found.machine.state_directory.mkdir()
