@@ -176,10 +176,7 @@ def main() -> None:
     )
     given = module.params
     try:
-        if module.check_mode:
-            result = {"changed": given["state"] == "kept"}
-        else:
-            result = work(given)
+        result = {"changed": given["state"] == "kept"} if module.check_mode else work(given)
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
