@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs steps of the test suite one after another and ends with a table of them.
 
-Usage: steps.py NAME... (or ``all``); every step's output goes to the terminal and to build/reports/NAME.log.
+Usage: steps.py NAME... (or ``all``); every step's output goes to the terminal and to build/reports/NAME.log. On CI
+only the end of a failed step's output is shown, next to the table, where it is found.
 A step that fails does not stop the ones that do not need it. The exit status is 0 only when every step passed.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "build" / "reports"
 BIN = Path(sys.executable).parent
+ON_CI = os.environ.get("CI") == "true"
+#: lines of a failed step that CI shows
+TAIL = 150
 PARALLEL = ("--numprocesses", "auto", "--dist", "worksteal")
 
 
@@ -104,12 +109,19 @@ def run(step: Step) -> Outcome:
         )
         assert process.stdout is not None
         while chunk := os.read(process.stdout.fileno(), 65536):
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.flush()
+            if not ON_CI:
+                sys.stdout.buffer.write(chunk)
+                sys.stdout.flush()
             log.write(chunk)
         rc = process.wait()
     passed, failed, skipped = counts(step, rc)
     return Outcome(step, "failed" if failed else "passed", time.monotonic() - start, passed, failed, skipped)
+
+
+def tail(step: Step) -> str:
+    """The end of a step's output, without colours."""
+    text = (REPORTS / f"{step.name}.log").read_text(encoding="utf-8", errors="replace")
+    return "\n".join(re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()[-TAIL:])
 
 
 def table(outcomes: list[Outcome]) -> str:
@@ -136,12 +148,16 @@ def main() -> int:
             outcomes.append(Outcome(step, "not run", 0.0, 0, 1, 0))
         else:
             outcomes.append(run(step))
+    if ON_CI:
+        for outcome in outcomes:
+            if outcome.state == "failed":
+                print(f"\n--- how {outcome.step.name} ended\n{tail(outcome.step)}")
     failed = sum(outcome.failed for outcome in outcomes)
     passed = sum(outcome.passed for outcome in outcomes)
     skipped = sum(outcome.skipped for outcome in outcomes)
     seconds = sum(outcome.seconds for outcome in outcomes)
-    tail = f", {skipped} skipped" if skipped else ""
-    print(f"\n{table(outcomes)}\n\n{passed} passed, {failed} failed{tail} in {seconds:.0f} s", flush=True)
+    also = f", {skipped} skipped" if skipped else ""
+    print(f"\n{table(outcomes)}\n\n{passed} passed, {failed} failed{also} in {seconds:.0f} s", flush=True)
     return int(failed > 0)
 
 

@@ -8,6 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import default_bundle_dir
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_plan
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import parse
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._inventory import hosts_and_groups
@@ -29,7 +30,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             problems = exc.problems if isinstance(exc, InvalidInput) else ()
             return result | {"failed": True, "msg": str(exc), "problems": [vars(problem) for problem in problems]}
         notes = list(parsed.warnings)
-        return result | {"changed": False, "warnings": notes, "notes": notes} | parsed.spec.as_dict()
+        plan = parsed.spec.as_dict()
+        plan["files"] = k3s_plan.files(plan) if plan["engine"]["name"] == "k3s" else {}
+        return result | {"changed": False, "warnings": notes, "notes": notes} | plan
 
 
 __all__ = ("ActionModule",)

@@ -13,6 +13,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.verify i
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.describe import describe
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.preflight import Limits, judge
+from ansible_collections.kateskit.klubster.plugins.plugin_utils import _release
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 _LIMITS = {
@@ -76,15 +77,23 @@ def _probes(plan: dict[str, t.Any], variable: str, hostvars: t.Mapping[str, t.An
 
 
 def _bundle(plan: dict[str, t.Any]) -> tuple[list[Problem], Manifest | None]:
-    """The bundle's table of contents, and what is wrong with the bundle."""
-    directory = plan["engine"]["bundle_dir"]
+    """The bundle's table of contents, and what is wrong with it or with the folder of a release."""
+    engine, stamps = plan["engine"], default_cache().root / "verified.json"
+    problems: list[Problem] = []
+    if engine["source"] == "airgap":
+        try:
+            problems += damaged(_release.load(engine["release_dir"]), stamps, variable="klubster_airgap_dir")
+        except BundleError as exc:
+            rule = "The folder holds a release with its list of sums."
+            problems.append(Problem("klubster_airgap_dir", engine["release_dir"], rule, str(exc)))
+    if not engine["needs_bundle"]:
+        return problems, None
     try:
-        manifest = Manifest.load(directory)
+        manifest = Manifest.load(engine["bundle_dir"])
     except BundleError as exc:
-        return [Problem("klubster_bundle_dir", directory, "The folder holds a complete bundle.", str(exc))], None
-    problems = unfit(manifest, plan)
-    problems += damaged(manifest, default_cache().root / "verified.json")
-    return problems, manifest
+        rule = "The folder holds a complete bundle."
+        return [*problems, Problem("klubster_bundle_dir", engine["bundle_dir"], rule, str(exc))], None
+    return [*problems, *unfit(manifest, plan), *damaged(manifest, stamps)], manifest
 
 
 __all__ = ("ActionModule",)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
+from ansible_collections.kateskit.klubster.plugins.plugin_utils import _release
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import with_sums
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._sending import SendingAction
 
@@ -15,6 +16,10 @@ class ActionModule(SendingAction):
     """Sends files of the bundle; documented with the module of the same name."""
 
     module = "kateskit.klubster.verified_install"
+
+    def load(self, given: dict[str, t.Any]) -> Manifest:
+        release, arch = str(given.pop("release_dir", "")), str(given.pop("architecture", "amd64"))
+        return _release.load(release, arch) if release else super().load(given)
 
     def complete(self, arguments: dict[str, t.Any], manifest: Manifest) -> dict[str, t.Any]:
         return arguments | {"files": with_sums(manifest, arguments.get("files", []))}

@@ -57,7 +57,7 @@ def engine_decision(results: t.Any, servers: t.Any, version: t.Any = "") -> dict
     found = plain(results)
     states = {name: NodeState(**result["node"]) for name, result in found.items() if (result or {}).get("node")}
     decision = decide(plain(servers), states)
-    wanted = next((result["kube_proxy_wanted"] for result in found.values() if (result or {}).get("node")), "")
+    wanted = next((result.get("kube_proxy_wanted", "") for result in found.values() if (result or {}).get("node")), "")
     proxy_differs = bool(decision.kube_proxy) and decision.kube_proxy != wanted
     further = {
         "proxy_differs": proxy_differs,

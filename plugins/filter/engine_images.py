@@ -47,13 +47,13 @@ _value:
 
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS, images_for
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import BUNDLED, images_for
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
 def engine_images(engine: t.Any, role: t.Any, further: t.Any = ()) -> list[str]:
     """Names of images, each once."""
-    return images_for(LAYOUTS[str(engine)], str(role), plain(further))
+    return images_for(BUNDLED[str(engine)], str(role), plain(further))
 
 
 class FilterModule:

@@ -44,13 +44,13 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import BUNDLED
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
 
 def engine_programs(engine: t.Any, bundle_dir: t.Any) -> list[dict[str, str]]:
     """The engine's own programs and all CNI plugins of the bundle."""
-    layout = LAYOUTS[str(engine)]
+    layout = BUNDLED[str(engine)]
     try:
         manifest = Manifest.load(str(bundle_dir))
     except KlubsterError as exc:

@@ -52,10 +52,6 @@ options:
     type: str
     default: kubeadm
     choices: [kubeadm, k3s]
-  pki:
-    description: Folder of the engine's certificates, if it is not the engine's usual one.
-    type: path
-    default: ""
   ask:
     description: Address of the server that is asked.
     type: str
@@ -122,12 +118,12 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import K
 
 def machine_of(given: t.Mapping[str, t.Any]) -> Rolling:
     """The machine that the options describe, seen from this server."""
-    engine, port, pki, address = given["engine"], given["port"], given["pki"], given["address"]
+    engine, port, address = given["engine"], given["port"], given["address"]
     return Rolling(
         given["name"],
-        access.api_of(engine, given["ask"], port, pki),
-        access.api_of(engine, address, port, pki) if address else None,
-        access.etcd_of(engine, pki) if address else None,
+        access.api_of(engine, given["ask"], port),
+        access.api_of(engine, address, port) if address else None,
+        access.etcd_of(engine) if address else None,
         timeout=float(given["timeout"]),
     )
 
@@ -157,7 +153,6 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "required": True, "choices": ["bearable", "drained", "well", "opened"]},
             "engine": {"type": "str", "default": "kubeadm", "choices": ["kubeadm", "k3s"]},
-            "pki": {"type": "path", "default": ""},
             "ask": {"type": "str", "required": True},
             "address": {"type": "str", "default": ""},
             "port": {"type": "int", "default": 6443},

@@ -82,7 +82,7 @@ paths:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import containerd
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import BUNDLED
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import settle
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.units import (
     containerd_files,
@@ -104,7 +104,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    layout = LAYOUTS[given["engine"]]
+    layout = BUNDLED[given["engine"]]
     lower = given["lower_oom_score"]
     try:
         text = containerd.render(

@@ -41,10 +41,11 @@ options:
     description: Where etcd is asked on this server.
     type: str
     default: https://127.0.0.1:2379
-  pki:
-    description: Folder with C(ca.crt), C(server.crt) and C(server.key) of etcd.
-    type: path
-    default: /etc/kubernetes/pki/etcd
+  engine:
+    description: Whose certificates are used.
+    type: str
+    choices: [kubeadm, k3s]
+    default: kubeadm
 """
 
 EXAMPLES = r"""
@@ -68,6 +69,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import etcd
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
 
@@ -75,7 +77,7 @@ def perform(service: etcd.Etcd, name: str, state: str, *, check: bool) -> dict[s
     """The module without its shell."""
     members = service.members()
     names = [member.name for member in members]
-    leaving = next((member for member in members if member.name == name), None)
+    leaving = next((member for member in members if etcd.is_of(member, name)), None)
     if leaving is None:
         return {"changed": False, "members": names}
     healthy = {member.id for member in members if service.healthy(member)}
@@ -84,7 +86,7 @@ def perform(service: etcd.Etcd, name: str, state: str, *, check: bool) -> dict[s
         return {"changed": False, "members": names}
     if not check:
         service.remove(leaving)
-    after = [entry for entry in names if entry != name]
+    after = [member.name for member in members if member != leaving]
     return {"changed": True, "members": names, "diff": {"before": {"members": names}, "after": {"members": after}}}
 
 
@@ -94,14 +96,19 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["removable", "absent"], "default": "absent"},
             "url": {"type": "str", "default": "https://127.0.0.1:2379"},
-            "pki": {"type": "path", "default": "/etc/kubernetes/pki/etcd"},
+            "engine": {"type": "str", "choices": sorted(LAYOUTS, reverse=True), "default": "kubeadm"},
         },
         supports_check_mode=True,
     )
     given = module.params
     try:
-        service = etcd.Etcd(given["url"], Path(given["pki"]))
-        result = perform(service, given["name"], given["state"], check=module.check_mode)
+        certificates = LAYOUTS[given["engine"]].etcd_certificates
+        if given["engine"] == "k3s" and not Path(certificates[0]).exists():
+            # Its datastore is not an etcd of its own: there is no member that could go.
+            result: dict[str, t.Any] = {"changed": False, "members": []}
+        else:
+            service = etcd.Etcd(given["url"], certificates)
+            result = perform(service, given["name"], given["state"], check=module.check_mode)
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

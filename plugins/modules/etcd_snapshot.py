@@ -57,10 +57,6 @@ options:
     description: Where etcd is asked on this server.
     type: str
     default: https://127.0.0.1:2379
-  pki:
-    description: Folder with C(ca.crt), C(server.crt) and C(server.key) of etcd.
-    type: path
-    default: /etc/kubernetes/pki/etcd
 seealso:
   - module: kateskit.klubster.etcd_member
 """
@@ -101,6 +97,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import upgrade
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.bolt import read_bucket
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd, lists_agree
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError
 
 
@@ -153,7 +150,7 @@ def perform(service: Etcd, directory: Path, name: str, *, keep: int, stamp: str,
 
 def work(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """What the options ask for."""
-    service = Etcd(given["url"], Path(given["pki"]))
+    service = Etcd(given["url"], KUBEADM.etcd_certificates)
     if given["state"] == "compared":
         return compare(service, given["name"], given["bound_for"])
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -170,7 +167,6 @@ def main() -> None:
             "bound_for": {"type": "str", "default": ""},
             "keep": {"type": "int", "default": 5},
             "url": {"type": "str", "default": "https://127.0.0.1:2379"},
-            "pki": {"type": "path", "default": "/etc/kubernetes/pki/etcd"},
         },
         supports_check_mode=True,
     )

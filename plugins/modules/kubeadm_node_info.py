@@ -169,7 +169,6 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import comparison, containerd, kubeconfig
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeadm_verbs as verbs
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import Kubeadm
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import images, install
@@ -196,16 +195,9 @@ def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "change": seen.change,
         "node": found.node,
         "machine": found.machine,
-        "kubeconfig_sha256": _kubeconfig_digest(machine, params),
+        "kubeconfig_sha256": kubeconfig.digest_for(machine.root / machine.layout.kubeconfig.lstrip("/"), params),
         "kube_proxy_wanted": found.kube_proxy_wanted,
     }
-
-
-def _kubeconfig_digest(machine: Kubeadm, params: t.Mapping[str, t.Any]) -> str:
-    credentials = kubeconfig.read(machine.root / machine.layout.kubeconfig.lstrip("/"))
-    if credentials is None:
-        return ""
-    return kubeconfig.digest(kubeconfig.render(params["cluster"], params["api"]["url"], credentials))
 
 
 def main() -> None:

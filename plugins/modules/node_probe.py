@@ -245,6 +245,7 @@ installed:
     api: "api.home.internal:6443"
     role: server
     version: 1.34.2
+    markers: {kubeadm: home}
     versions: {kubelet: 1.34.2}
 """
 

@@ -33,7 +33,7 @@ options:
     description: The engine whose remains are taken away.
     type: str
     default: kubeadm
-    choices: [kubeadm]
+    choices: [kubeadm, k3s]
   cluster:
     description: Name of the cluster.
     type: str
@@ -46,6 +46,10 @@ options:
     description: Whether servers stay that have to forget this machine's etcd member.
     type: bool
     default: false
+  node_name:
+    description: Name of the Node object, for O(leave).
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -71,9 +75,13 @@ packages:
   sample: [conntrack]
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s, kubeadm
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.reset import (
     Reset,
     refuse_unless_confirmed,
@@ -85,15 +93,21 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.record imp
 def main() -> None:
     module = AnsibleModule(
         {
-            "engine": {"type": "str", "default": "kubeadm", "choices": ["kubeadm"]},
+            "engine": {"type": "str", "default": "kubeadm", "choices": sorted(LAYOUTS, reverse=True)},
             "cluster": {"type": "str", "required": True},
             "confirmation": {"type": "str", "required": True},
             "leave": {"type": "bool", "default": False},
+            "node_name": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
     given = module.params
-    reset = Reset(LAYOUTS[given["engine"]], given["cluster"], run, leave=given["leave"])
+    leave, node_name = given["leave"], given["node_name"]
+    farewells: dict[str, t.Callable[[], t.Sequence[str]]] = {
+        "kubeadm": lambda: kubeadm.farewell(KUBEADM, run, leave=leave),
+        "k3s": lambda: k3s.farewell(K3S, node_name, leave=leave and bool(node_name)),
+    }
+    reset = Reset(LAYOUTS[given["engine"]], given["cluster"], run, farewells[given["engine"]])
     try:
         refuse_unless_confirmed(given["cluster"], given["confirmation"])
         reset.refuse_strangers()

@@ -39,6 +39,17 @@ options:
   bundle_dir:
     description: Folder of the bundle on the controller.
     type: path
+  release_dir:
+    description: Instead of O(bundle_dir), a folder with a release of k3s and its list of sums.
+    type: path
+  architecture:
+    description: For O(release_dir), whose files are taken.
+    type: str
+    default: amd64
+  engine:
+    description: The engine whose folders the files go to; what the machine had of them before is noted first.
+    type: str
+    choices: [kubeadm, k3s]
   files:
     description: What goes where. Size and sha256 come from the bundle's manifest.
     type: list
@@ -113,6 +124,7 @@ staging:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import install
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
@@ -124,6 +136,9 @@ def main() -> None:
         {
             "set": {"type": "str", "required": True},
             "bundle_dir": {"type": "path"},
+            "release_dir": {"type": "path"},
+            "architecture": {"type": "str", "default": "amd64"},
+            "engine": {"type": "str", "choices": sorted(LAYOUTS, reverse=True)},
             "files": {
                 "type": "list",
                 "elements": "dict",
@@ -147,6 +162,9 @@ def main() -> None:
         else:
             with locked():
                 record = Record.load()
+                if given["engine"]:
+                    layout = LAYOUTS[given["engine"]]
+                    record.note_data(layout.data, layout.incidental)
                 comparison = install.compare(wanted, given["set"], record)
                 if given["step"] == "place":
                     arrival = Path(given["staging"])

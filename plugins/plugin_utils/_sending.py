@@ -24,6 +24,10 @@ class SendingAction(ActionBase):  # type: ignore[misc]
     _requires_connection = True
     module = ""
 
+    def load(self, given: dict[str, t.Any]) -> Manifest:
+        """What the files come from; takes its own options out of ``given``."""
+        return Manifest.load(str(given.pop("bundle_dir", "")))
+
     def complete(self, arguments: dict[str, t.Any], manifest: Manifest) -> dict[str, t.Any]:
         """The module's options with what the bundle's manifest says."""
         raise NotImplementedError
@@ -36,7 +40,7 @@ class SendingAction(ActionBase):  # type: ignore[misc]
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         try:
             given = plain(dict(self._task.args))
-            manifest = Manifest.load(str(given.pop("bundle_dir", "")))
+            manifest = self.load(given)
             arguments = self.complete(given, manifest)
             compared = self._call(arguments, task_vars, "compare")
             sources = [] if compared.get("failed") or self._task.check_mode else self.to_send(compared)

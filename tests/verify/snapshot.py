@@ -26,6 +26,8 @@ SKIPPED = (
     "/run/dbus",
     "/run/lock",
     "/run/log",
+    # Written at each login.
+    "/run/motd.dynamic",
     "/run/sshd",
     "/run/systemd",
     "/run/udev",

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import BundleFile, Manifest
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS, images_for
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import BUNDLED, images_for
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of, write_atomically
 
@@ -29,7 +29,7 @@ _KINDS = ("binary", "cni", "image", "chart", "manifest")
 Stamps = dict[str, list[t.Any]]
 
 
-def damaged(manifest: Manifest, stamps_file: Path) -> list[Problem]:
+def damaged(manifest: Manifest, stamps_file: Path, *, variable: str = "klubster_bundle_dir") -> list[Problem]:
     """Problems of the bundle's files; new stamps are kept in ``stamps_file``, which may be deleted at any time."""
     stamps = _load(stamps_file)
     known = dict(stamps)
@@ -39,12 +39,10 @@ def damaged(manifest: Manifest, stamps_file: Path) -> list[Problem]:
     for entry in wanted:
         stamp = _stamp(entry)
         if stamp is None:
-            problems.append(
-                Problem("klubster_bundle_dir", str(entry.path), "A file of the bundle is missing.", _REMEDY)
-            )
+            problems.append(Problem(variable, str(entry.path), "A file of the bundle is missing.", _REMEDY))
         elif stamp[0] != entry.size:
             rule = f"The file has {stamp[0]} bytes, and {entry.size} in the bundle's manifest."
-            problems.append(Problem("klubster_bundle_dir", str(entry.path), rule, _REMEDY))
+            problems.append(Problem(variable, str(entry.path), rule, _REMEDY))
         elif stamps.get(str(entry.path)) != stamp:
             unread.append((entry, stamp))
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -54,7 +52,7 @@ def damaged(manifest: Manifest, stamps_file: Path) -> list[Problem]:
             else:
                 stamps.pop(str(entry.path), None)
                 rule = f"The file's sha256 is {digest[:12]}…, and {entry.sha256[:12]}… in the bundle's manifest."
-                problems.append(Problem("klubster_bundle_dir", str(entry.path), rule, _REMEDY))
+                problems.append(Problem(variable, str(entry.path), rule, _REMEDY))
     if stamps != known:
         # Without stamps the next run only takes longer.
         with contextlib.suppress(OSError):
@@ -67,17 +65,18 @@ def damaged(manifest: Manifest, stamps_file: Path) -> list[Problem]:
 def unfit(manifest: Manifest, plan: t.Mapping[str, t.Any]) -> list[Problem]:
     """What the plan needs and the bundle does not have."""
     engine = plan["engine"]
-    layout = LAYOUTS[engine["name"]]
     problems: list[Problem] = []
+    layout = BUNDLED.get(engine["name"])
     version = manifest.components.get("kubernetes", {}).get("version", "none")
-    if version != engine["version"]:
+    if layout is not None and version != engine["version"]:
         rule = f"The bundle has Kubernetes {version}."
         remedy = "Build a bundle of this version, or set the version of the bundle."
         problems.append(Problem("klubster_engine_version", engine["version"], rule, remedy))
     files = {entry.name for entry in manifest.files}
     images = {image.name for image in manifest.images}
-    absent = [name for name in layout.programs if name not in files]
-    absent += [f"image {name}" for name in images_for(layout, "server", plan["images"]) if name not in images]
+    absent = [name for name in layout.programs if name not in files] if layout else []
+    needed = images_for(layout, "server", plan["images"]) if layout else plan["images"]
+    absent += [f"image {name}" for name in needed if name not in images]
     if absent:
         rule = f"The bundle lacks {', '.join(absent)}."
         problems.append(Problem("klubster_bundle_dir", str(manifest.directory), rule, _REMEDY))

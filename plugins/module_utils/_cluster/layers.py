@@ -17,7 +17,7 @@ Plan = t.Mapping[str, t.Any]
 
 def cni_sets(bundle: Bundle, plan: Plan) -> list[Object]:
     cni = plan["cni"]
-    if cni["provider"] == "none":
+    if cni.get("layer", cni["provider"]) == "none":
         return [flannel.no_cni_set()]
     networks = plan["networks"]["pod"]
     return [flannel.flannel_set(bundle, backend=cni["backend"], networks=networks, mtu=cni.get("mtu"))]

@@ -2,17 +2,21 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A few calls to the Kubernetes API from a node, with the certificates that kubeadm left there."""
+"""A few calls to the Kubernetes API from a node, with the credentials that the engine left there."""
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
+import os
 import ssl
+import tempfile
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeconfig import Credentials
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
 
@@ -52,6 +56,8 @@ class HttpsApi:
     certificate: Path | None = None
     key: Path | None = None
     timeout: float = 5.0
+    #: made from credentials that are in no file of their own; ``ca`` and the others are not read then
+    context: ssl.SSLContext | None = None
 
     def ready(self) -> bool:
         """Whether the API says that it can serve."""
@@ -84,6 +90,12 @@ class HttpsApi:
             if exc.status != 404:
                 raise
 
+    def _made_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=str(self.ca))
+        if self.certificate:
+            context.load_cert_chain(str(self.certificate), str(self.key) if self.key else None)
+        return context
+
     def _json(
         self, method: str, path: str, body: t.Mapping[str, t.Any] | None = None, kind: str = ""
     ) -> dict[str, t.Any]:
@@ -99,9 +111,7 @@ class HttpsApi:
 
     def _call(self, method: str, path: str, body: str | None = None, kind: str = "") -> tuple[int, bytes]:
         try:
-            context = ssl.create_default_context(cafile=str(self.ca))
-            if self.certificate:
-                context.load_cert_chain(str(self.certificate), str(self.key) if self.key else None)
+            context = self.context or self._made_context()
             connection = http.client.HTTPSConnection(self.address, self.port, timeout=self.timeout, context=context)
             try:
                 connection.request(method, path, body, {"Content-Type": kind} if kind else {})
@@ -113,6 +123,16 @@ class HttpsApi:
             raise ApiError(f"The API at {self.address}:{self.port} does not answer: {exc}") from exc
 
 
+def context_of(credentials: Credentials) -> ssl.SSLContext:
+    """The administrator's rights from a kubeconfig. Python reads keys from files only: this one is gone at once."""
+    context = ssl.create_default_context(cadata=base64.b64decode(credentials.ca).decode("ascii"))
+    with tempfile.NamedTemporaryFile(dir="/run" if os.access("/run", os.W_OK) else None) as file:
+        file.write(base64.b64decode(credentials.certificate) + b"\n" + base64.b64decode(credentials.key))
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
+
+
 def _message(text: bytes) -> str:
     try:
         return str(json.loads(text)["message"])
@@ -120,4 +140,4 @@ def _message(text: bytes) -> str:
         return text[:300].decode(errors="replace")
 
 
-__all__ = ("Api", "ApiError", "HttpsApi")
+__all__ = ("Api", "ApiError", "HttpsApi", "context_of")

@@ -11,6 +11,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import ssl
 import typing as t
 import urllib.parse
@@ -44,21 +45,14 @@ class Member:
 
 
 class Etcd:
-    """etcd as seen from a server, with a certificate that kubeadm made for it."""
+    """etcd as seen from a server, with a certificate that the engine made for it."""
 
-    def __init__(
-        self,
-        url: str,
-        pki: Path,
-        timeout: float = 5.0,
-        *,
-        ca: str = "ca.crt",
-        certificate: str = "server.crt",
-        key: str = "server.key",
-    ) -> None:
+    def __init__(self, url: str, certificates: tuple[str, str, str], timeout: float = 5.0) -> None:
+        """``certificates``: files of the CA, of a client's certificate and of its key."""
         self._url, self._timeout = url, timeout
-        self._context = ssl.create_default_context(cafile=str(pki / ca))
-        self._context.load_cert_chain(str(pki / certificate), str(pki / key))
+        authority, certificate, key = certificates
+        self._context = ssl.create_default_context(cafile=authority)
+        self._context.load_cert_chain(certificate, key)
 
     def members(self) -> list[Member]:
         """All members, those that are down as well.
@@ -156,7 +150,7 @@ def refuse_to_stop(members: t.Sequence[Member], healthy: t.Collection[str], name
     :raises EtcdError: with what to do first.
     """
     voters = [member for member in members if not member.learner]
-    if not any(member.name == name and member.id in healthy for member in voters):
+    if not any(is_of(member, name) and member.id in healthy for member in voters):
         return  # it does not run: stopping it costs nothing
     silent = [member.name or member.id for member in voters if member.id not in healthy]
     going_on = len(voters) - len(silent) - 1
@@ -183,6 +177,11 @@ def lists_agree(members: t.Sequence[Member], stored: t.Mapping[bytes, bytes]) ->
         f"{names[key]} still learns in the file" for key in works if key in finds and finds[key] and not works[key]
     ]
     return ", ".join(found)
+
+
+def is_of(member: Member, node: str) -> bool:
+    """Whether a member is that of a Node: kubeadm gives it the Node's name, k3s adds a dash and 8 digits."""
+    return member.name == node or re.fullmatch(re.escape(node) + "-[0-9a-f]{8}", member.name) is not None
 
 
 def parse(answer: t.Mapping[str, t.Any]) -> list[Member]:
@@ -220,4 +219,13 @@ def refuse_without_quorum(members: t.Sequence[Member], healthy: t.Collection[str
         )
 
 
-__all__ = ("Etcd", "EtcdError", "Member", "lists_agree", "parse", "refuse_to_stop", "refuse_without_quorum")
+__all__ = (
+    "Etcd",
+    "EtcdError",
+    "Member",
+    "is_of",
+    "lists_agree",
+    "parse",
+    "refuse_to_stop",
+    "refuse_without_quorum",
+)

@@ -44,6 +44,8 @@ VARIABLE = "klubster_k3s_config"
 KUBELET_DROP_INS_SINCE = Release(1, 32, 0, 0)
 _HEAD = "# Written by kateskit.klubster; changes are overwritten.\n"
 _SHARED = "10-klubster-cluster.yaml"
+_JOINING = ("cluster-init", "server")
+_DROP_INS = (_SHARED, K3S.join_drop_in.rpartition("/")[2])
 _KUBELET = "50-klubster.conf"
 # k3s does not start with labels of these domains; they are set through the API.
 _FOREIGN = ("kubernetes.io", "k8s.io")
@@ -295,10 +297,11 @@ def _with_options(under: tuple[str, ...], over: tuple[str, ...]) -> tuple[str, .
 def files(cluster: K3sCluster, config: Config, layout: K3sLayout = K3S) -> dict[str, str]:
     """Path and text of the files; every key stands in one of them.
 
-    What has to be the same on all servers has a file of its own, which is the same on all servers, byte for byte.
+    What has to be the same on all servers has a file of its own, which is the same on all servers, byte for byte. How
+    the machine comes into the cluster is written by who lets it join: that stays as it was.
     """
     shared = {key: config[key] for key in sorted(config) if FLAGS[key].must_match}
-    own = {key: config[key] for key in sorted(config) if key not in shared}
+    own = {key: config[key] for key in sorted(config) if key not in (*shared, *_JOINING)}
     result = {layout.config: render(own)}
     if shared:
         result[f"{layout.drop_ins}/{_SHARED}"] = render(shared)
@@ -348,7 +351,7 @@ def read(texts: t.Mapping[str, str], layout: K3sLayout = K3S) -> dict[str, t.Any
 
 def strangers(names: t.Iterable[str]) -> list[str]:
     """Files of the drop-in folder that k3s reads and that are not ours: what they say beats what we say."""
-    return sorted(name for name in names if name.endswith((".yaml", ".yml")) and name != _SHARED)
+    return sorted(name for name in names if name.endswith((".yaml", ".yml")) and name not in _DROP_INS)
 
 
 def _as_list(value: t.Any) -> list[t.Any]:

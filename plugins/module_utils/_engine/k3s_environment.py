@@ -67,6 +67,23 @@ class Environment:
     further: dict[str, str] = field(default_factory=dict, repr=False)
 
 
+def environment_of(given: t.Mapping[str, t.Any]) -> Environment:
+    """From plain data: proxy, nodes, datastore, further."""
+    proxy = given.get("proxy") or {}
+    return Environment(
+        proxy=Proxy(
+            http=proxy.get("http") or "",
+            https=proxy.get("https") or "",
+            outside=tuple(proxy.get("outside") or ()),
+            images_only=bool(proxy.get("images_only")),
+        ),
+        # Without a proxy nothing is reached around it.
+        nodes=tuple(given.get("nodes") or ()) if proxy else (),
+        datastore=given.get("datastore") or "",
+        further=dict(given.get("further") or {}),
+    )
+
+
 def validate(environment: Environment, *, variable: str = "klubster_k3s_environment") -> list[Problem]:
     """Everything that is wrong with what the user gave; passwords are left out."""
     problems = []
@@ -175,4 +192,4 @@ def _quoted(name: str, value: str) -> str:
     return '"' + re.sub(r'(["\\`$])', r"\\\1", value) + '"'
 
 
-__all__ = ("Environment", "EnvironmentUnwritable", "Proxy", "endpoint", "render", "validate")
+__all__ = ("Environment", "EnvironmentUnwritable", "Proxy", "endpoint", "environment_of", "render", "validate")

@@ -2,15 +2,13 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where k3s keeps things, and what it leaves behind.
-
-Its server and its agent are different services and it brings its own runtime, so the row of kubeadm does not fit it.
-"""
+"""Where k3s keeps things, and what it leaves behind. Its server and its agent are different services."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import EngineLayout
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import Release, Role
 
 _DATA = "/var/lib/rancher/k3s"
@@ -19,18 +17,18 @@ _FIXED_CNI = (Release(1, 28, 15), Release(1, 29, 10), Release(1, 30, 6), Release
 
 
 @dataclass(frozen=True)
-class K3sLayout:
-    """Paths, units and ports of k3s."""
+class K3sLayout(EngineLayout):
+    """What k3s has besides."""
 
-    name: str
     program: str
     #: names under which the program acts as another one
     links: tuple[str, ...]
     units: dict[str, str]
     config: str
     drop_ins: str
+    #: drop-in that says how this machine came into the cluster
+    join_drop_in: str
     registries: str
-    kubeconfig: str
     #: given to k3s by name, never by value; mode 0600
     token: str
     agent_token: str
@@ -46,13 +44,9 @@ class K3sLayout:
     runtime_socket: str
     kubelet_drop_ins: str
     node_password: str
-    server_ports: tuple[int, ...]
+    #: where etcd's data lie
+    etcd_data: str
     etcd_ports: tuple[int, ...]
-    node_ports: tuple[int, ...]
-    #: folders in which k3s and its parts keep what they make, the outer ones first
-    data: tuple[str, ...]
-    #: network interfaces that its CNI leaves behind
-    interfaces: tuple[str, ...]
 
     def unit(self, role: Role) -> str:
         return self.units[role]
@@ -76,11 +70,22 @@ class K3sLayout:
 
 K3S = K3sLayout(
     name="k3s",
+    programs={"k3s": "/usr/local/bin/k3s"},
+    node_units=("k3s.service", "k3s-agent.service"),
+    runtime_units=(),
+    signs=(f"{_DATA}/server/token", f"{_DATA}/agent/etc/containerd"),
+    mounts=("/run/k3s", "/var/lib/kubelet", "/run/netns", "/var/run/netns", f"{_DATA}/agent"),
+    etcd_certificates=(
+        f"{_DATA}/server/tls/etcd/server-ca.crt",
+        f"{_DATA}/server/tls/etcd/client.crt",
+        f"{_DATA}/server/tls/etcd/client.key",
+    ),
     program="/usr/local/bin/k3s",
     links=("kubectl", "crictl", "ctr"),
     units={"server": "k3s.service", "agent": "k3s-agent.service"},
     config="/etc/rancher/k3s/config.yaml",
     drop_ins="/etc/rancher/k3s/config.yaml.d",
+    join_drop_in="/etc/rancher/k3s/config.yaml.d/20-klubster-join.yaml",
     registries="/etc/rancher/k3s/registries.yaml",
     kubeconfig="/etc/rancher/k3s/k3s.yaml",
     token="/etc/klubster/k3s/token",  # noqa: S106 - a path
@@ -96,6 +101,7 @@ K3S = K3sLayout(
     runtime_socket="/run/k3s/containerd/containerd.sock",
     kubelet_drop_ins=f"{_DATA}/agent/etc/kubelet.conf.d",
     node_password="/etc/rancher/node/password",  # noqa: S106 - a path
+    etcd_data=f"{_DATA}/server/db/etcd",
     server_ports=(6443,),
     etcd_ports=(2379, 2380),
     node_ports=(10250,),
@@ -116,6 +122,7 @@ K3S = K3sLayout(
         "/var/log/containers",
         "/var/log/pods",
     ),
+    incidental=("/run/xtables.lock", "/usr/libexec/kubernetes"),
     interfaces=("cni0", "flannel.1", "flannel-v6.1", "flannel-wg", "flannel-wg-v6", "kube-ipvs0"),
 )
 

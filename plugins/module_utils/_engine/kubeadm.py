@@ -18,7 +18,7 @@ import secrets
 import shutil
 import time
 import typing as t
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result, Runner
@@ -28,6 +28,12 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api impo
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.certificates import public_key_hash
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import Layout
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import (
+    Action,
+    Marker,
+    read_marker,
+    write_marker,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, Phase
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
@@ -45,15 +51,6 @@ _UPGRADE_TIMEOUT = 1800.0
 
 class EngineError(KlubsterError):
     """The engine did not do what it should; the message begins with the likely cause."""
-
-
-@dataclass(frozen=True)
-class Marker:
-    """What was begun on this machine."""
-
-    cluster: str
-    action: t.Literal["init", "join"]
-    complete: bool
 
 
 @dataclass
@@ -148,7 +145,7 @@ class Kubeadm:
         return self.node.role == "server"
 
     def marker(self) -> Marker | None:
-        return read_marker(self.state_directory)
+        return read_marker(self.state_directory, self.layout.marker)
 
     def api(self, *, administrator: bool) -> Api:
         """The API: of this server with all rights, or at the cluster's endpoint with the node's own."""
@@ -350,7 +347,7 @@ class Kubeadm:
 
     @property
     def _marker_path(self) -> Path:
-        return self.state_directory / "kubeadm.json"
+        return self.state_directory / self.layout.marker
 
     @property
     def _upgrade_note(self) -> Path:
@@ -380,14 +377,14 @@ class Kubeadm:
     def _at(self, path: str) -> Path:
         return self.root / path.lstrip("/")
 
-    def _started(self, action: t.Literal["init", "join"]) -> None:
+    def _started(self, action: Action) -> None:
         self._mark(Marker(self.cluster.name, action, complete=False))
 
-    def _completed(self, action: t.Literal["init", "join"]) -> None:
+    def _completed(self, action: Action) -> None:
         self._mark(Marker(self.cluster.name, action, complete=True))
 
     def _mark(self, marker: Marker) -> None:
-        write_atomically(self._marker_path, (json.dumps(asdict(marker)) + "\n").encode(), mode=0o600)
+        write_marker(self.state_directory, self.layout.marker, marker)
 
     @contextlib.contextmanager
     def _secret_file(self, name: str, documents: t.Sequence[t.Mapping[str, t.Any]]) -> t.Iterator[Path]:
@@ -478,13 +475,14 @@ def _healthy(address: str, port: int) -> bool:
         connection.close()
 
 
-def read_marker(directory: Path) -> Marker | None:
-    """What was begun on this machine; None when nothing was."""
-    try:
-        data = json.loads((directory / "kubeadm.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return Marker(data["cluster"], data["action"], data["complete"])
+def farewell(layout: Layout, run: Runner, *, leave: bool) -> list[str]:
+    """Before a machine is taken back: what kubeadm undoes itself, best effort."""
+    program = layout.programs["bin/kubeadm"]
+    if not Path(program).exists():
+        return []
+    # A cluster that no longer answers must not keep its machines.
+    run([program, *reset_arguments(layout, leave=leave)], check=False, timeout=180)
+    return ["kubeadm reset"]
 
 
 def _empty(folder: Path) -> None:
@@ -498,4 +496,4 @@ def _empty(folder: Path) -> None:
             entry.unlink()
 
 
-__all__ = ("EngineError", "Kubeadm", "Marker", "read_marker", "reset_arguments")
+__all__ = ("EngineError", "Kubeadm", "farewell", "reset_arguments")

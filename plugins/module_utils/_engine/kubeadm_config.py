@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.containerd import merged
 
 _API = "kubeadm.k8s.io/v1beta4"
-_CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 #: how long a token invites; a join takes seconds
 INVITATION_TTL = "15m0s"
 # kubelet may give itself labels of these kinds only; others are set through the API.
@@ -224,7 +224,7 @@ def taints_of(cluster: ClusterSettings, node: NodeSettings) -> list[dict[str, st
     """Taints that the node shall have from us: a server keeps the user's pods away unless it is the only node."""
     taints = [taint_of(written) for written in node.taints]
     if node.role == "server" and not cluster.single_node:
-        taints.insert(0, dict(_CONTROL_PLANE_TAINT))
+        taints.insert(0, dict(CONTROL_PLANE_TAINT))
     return taints
 
 
@@ -251,6 +251,7 @@ def _is_reserved(key: str) -> bool:
 
 
 __all__ = (
+    "CONTROL_PLANE_TAINT",
     "INVITATION_TTL",
     "ClusterSettings",
     "Invitation",

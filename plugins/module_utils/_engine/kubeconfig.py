@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The administrator's kubeconfig: read from kubeadm's, written for one cluster, told from the files of others."""
+"""The administrator's kubeconfig: read from the engine's, written for one cluster, told from the files of others."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Credentials:
 
 
 def read(path: Path) -> Credentials | None:
-    """The credentials of a kubeconfig that kubeadm wrote; None when there is no such file.
+    """The credentials of a kubeconfig that the engine wrote; None when there is no such file.
 
     :raises KubeconfigError: it lacks something.
     """
@@ -51,7 +51,9 @@ def read(path: Path) -> Credentials | None:
     for name, field in _FIELDS.items():
         match = re.search(rf"^\s*{field}:\s*([A-Za-z0-9+/=]+)\s*$", text, re.MULTILINE)
         if match is None:
-            raise KubeconfigError(f"{path} has no {field}. It is not as kubeadm writes it; let kubeadm make it anew.")
+            raise KubeconfigError(
+                f"{path} has no {field}: it is not as the engine writes it. Let the engine make it anew."
+            )
         values[name] = match.group(1)
     return Credentials(**values)
 
@@ -83,6 +85,15 @@ def render(cluster: str, server: str, credentials: Credentials) -> str:
 def digest(text: str) -> str:
     """sha256 of a kubeconfig's text: tells whether a file is current, without its secrets."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_for(path: Path, params: t.Mapping[str, t.Any]) -> str:
+    """Digest of the kubeconfig that would be made of the engine's; empty where there is none.
+
+    :param params: a module's, with the cluster's name and the API.
+    """
+    credentials = read(path)
+    return "" if credentials is None else digest(render(params["cluster"], params["api"]["url"], credentials))
 
 
 def is_current(path: Path, wanted: str) -> bool:
@@ -126,4 +137,15 @@ def apply(path: Path, action: Action, text: str | None) -> None:
         write_atomically(path, (text or "").encode(), mode=0o600, uid=os.geteuid(), gid=os.getegid())
 
 
-__all__ = ("Action", "Credentials", "KubeconfigError", "apply", "digest", "is_current", "plan", "read", "render")
+__all__ = (
+    "Action",
+    "Credentials",
+    "KubeconfigError",
+    "apply",
+    "digest",
+    "digest_for",
+    "is_current",
+    "plan",
+    "read",
+    "render",
+)

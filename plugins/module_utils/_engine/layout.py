@@ -9,14 +9,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import EngineLayout
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
+
 
 @dataclass(frozen=True)
-class Layout:
-    """Paths, units and ports of an engine."""
+class Layout(EngineLayout):
+    """What kubeadm has besides."""
 
-    name: str
-    #: path inside the bundle -> path on the machine
-    programs: dict[str, str]
     #: where the bundle's CNI plugins go
     cni_programs: str
     cni_config: str
@@ -24,21 +24,11 @@ class Layout:
     runtime_config: str
     runtime_socket: str
     node_unit: str
-    kubeconfig: str
     node_kubeconfig: str
     pki: str
     #: images for servers and for all machines, by their names in the bundle
     server_images: tuple[str, ...]
     node_images: tuple[str, ...]
-    #: TCP ports that the engine listens on
-    server_ports: tuple[int, ...]
-    node_ports: tuple[int, ...]
-    #: folders in which the engine and its parts keep what they make, the outer ones first
-    data: tuple[str, ...]
-    #: what the engine makes in passing; removed when it was not there before and is empty
-    incidental: tuple[str, ...]
-    #: network interfaces of CNI plugins and flannel
-    interfaces: tuple[str, ...]
 
 
 _BIN = "/usr/local/bin"
@@ -55,6 +45,15 @@ KUBEADM = Layout(
     runtime_config="/etc/containerd/config.toml",
     runtime_socket="/run/containerd/containerd.sock",
     node_unit="kubelet.service",
+    node_units=("kubelet.service",),
+    runtime_units=("containerd.service",),
+    signs=("/etc/kubernetes/kubelet.conf",),
+    mounts=("/var/lib/kubelet", "/run/containerd", "/var/lib/containerd", "/run/netns", "/var/run/netns"),
+    etcd_certificates=(
+        "/etc/kubernetes/pki/etcd/ca.crt",
+        "/etc/kubernetes/pki/etcd/server.crt",
+        "/etc/kubernetes/pki/etcd/server.key",
+    ),
     kubeconfig="/etc/kubernetes/admin.conf",
     node_kubeconfig="/etc/kubernetes/kubelet.conf",
     pki="/etc/kubernetes/pki",
@@ -96,7 +95,10 @@ KUBEADM = Layout(
     interfaces=("cni0", "flannel.1", "flannel-v6.1", "kube-ipvs0"),
 )
 
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (KUBEADM,)}
+#: engines whose programs and images come from a bundle
+BUNDLED: dict[str, Layout] = {KUBEADM.name: KUBEADM}
+#: every engine by its name
+LAYOUTS: dict[str, EngineLayout] = {layout.name: layout for layout in (KUBEADM, K3S)}
 
 
 def images_for(layout: Layout, role: str, further: t.Sequence[str] = ()) -> list[str]:
@@ -105,4 +107,4 @@ def images_for(layout: Layout, role: str, further: t.Sequence[str] = ()) -> list
     return list(dict.fromkeys(names))
 
 
-__all__ = ("KUBEADM", "LAYOUTS", "Layout", "images_for")
+__all__ = ("BUNDLED", "KUBEADM", "LAYOUTS", "Layout", "images_for")

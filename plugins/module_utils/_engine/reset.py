@@ -16,14 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import read_marker, reset_arguments
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import Layout
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import EngineLayout
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import read_marker
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import firewall, managed_files
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel, KernelError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
-_MOUNTS = ("/var/lib/kubelet", "/run/containerd", "/var/lib/containerd", "/run/netns", "/var/run/netns")
 _CONFLIST = Path("/etc/cni/net.d/10-flannel.conflist")
 _OUR_FOLDERS = (Path("/etc/klubster"), Path("/run/klubster"))
 
@@ -51,10 +50,11 @@ def refuse_unless_confirmed(cluster: str, confirmation: str) -> None:
 class Reset:
     """One machine on its way back."""
 
-    layout: Layout
+    layout: EngineLayout
     cluster: str
     run: Runner
-    leave: bool = False
+    #: how the engine itself gives the machine up; says in words what it did
+    farewell: t.Callable[[], t.Sequence[str]] = tuple
     directory: Path = STATE_DIRECTORY
     kernel: Kernel = field(default_factory=Kernel)
     #: what was done, or would be, in words
@@ -62,16 +62,17 @@ class Reset:
 
     def refuse_strangers(self) -> None:
         """:raises ResetError: the machine belongs to another cluster, or to one that this collection did not make."""
-        marker = read_marker(self.directory)
+        marker = read_marker(self.directory, self.layout.marker)
         if marker is not None and marker.cluster != self.cluster:
             raise ResetError(
                 f"This machine belongs to the cluster {marker.cluster!r}, not to {self.cluster!r}. It was left alone. "
                 "Use that cluster's inventory."
             )
-        if marker is None and Path(self.layout.node_kubeconfig).exists():
+        sign = next((path for path in self.layout.signs if Path(path).exists()), "")
+        if marker is None and sign:
             raise ResetError(
-                f"This machine is a node of a cluster that this collection did not make ({self.layout.node_kubeconfig} "
-                "exists, our marker does not). It was left alone. Run kubeadm reset on it yourself if it may go."
+                f"This machine is a node of a cluster that this collection did not make ({sign} exists, our marker "
+                f"does not). It was left alone. If it may go, take it down with what made it ({self.layout.name})."
             )
 
     def plan(self) -> list[str]:
@@ -104,12 +105,8 @@ class Reset:
     # --- steps
 
     def _leave_cluster(self) -> None:
-        kubeadm = self.layout.programs["bin/kubeadm"]
-        if read_marker(self.directory) is None or not Path(kubeadm).exists():
-            return
-        # Best effort: a cluster that no longer answers must not keep its machines.
-        self.run([kubeadm, *reset_arguments(self.layout, leave=self.leave)], check=False, timeout=180)
-        self.done.append("kubeadm reset")
+        if read_marker(self.directory, self.layout.marker) is not None:
+            self.done += self.farewell()
 
     def _stop(self, record: Record) -> None:
         for unit in self._units(record):
@@ -117,17 +114,17 @@ class Reset:
                 self.run(["systemctl", "disable", "--now", "--quiet", unit], check=False, timeout=120)
                 self.run(["systemctl", "reset-failed", unit], check=False)
                 self.done.append(f"stopped {unit}")
-            if unit == self.layout.node_unit:
+            if unit == self.layout.node_units[-1]:
                 end_containers()
         self.run(["systemctl", "stop", "kubepods.slice"], check=False)
 
     def _units(self, record: Record) -> list[str]:
-        """kubelet first, then its runtime, then whatever else of ours was started here."""
-        engine = [self.layout.node_unit, self.layout.runtime_unit]
+        """The node's first, then its runtime's, then whatever else of ours was started here."""
+        engine = [*self.layout.node_units, *self.layout.runtime_units]
         return [*engine, *(unit for unit in sorted(record.services) if unit not in engine)]
 
     def _unmount(self) -> None:
-        for place in mounts_below(_MOUNTS):
+        for place in mounts_below(self.layout.mounts):
             if self.run(["umount", place], check=False).rc != 0:
                 # Whatever still looks at it keeps it until it closes its files.
                 self.run(["umount", "--lazy", place])

@@ -31,6 +31,9 @@ class NodeState:
     versions: tuple[str, ...] = ()
     #: the Node object is cordoned, and it was us
     closed: bool = False
+    #: names of Nodes of which a server says that their labels or taints differ, and of those that it does not have
+    differing: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Decision:
     :param forget: names of Node objects whose machines were cut short while they joined.
     :param reopen: names of Node objects that a run which was cut short left cordoned.
     :param relabel: machines whose Node objects need other labels or taints.
+    :param register: machines that are nodes, but whose Node objects somebody deleted.
     :param kube_proxy: what the cluster's kube-proxy configuration was made from.
     :param unseen: servers that this run did not look at, so that one of them may be the contact.
     :param problem: why nothing may happen.
@@ -54,6 +58,7 @@ class Decision:
     forget: tuple[str, ...] = ()
     reopen: tuple[str, ...] = ()
     relabel: tuple[str, ...] = ()
+    register: tuple[str, ...] = ()
     kube_proxy: str = ""
     unseen: tuple[str, ...] = ()
     problem: str = ""
@@ -61,8 +66,16 @@ class Decision:
     @property
     def needed(self) -> bool:
         """Whether there is anything to do, or to refuse."""
-        joins = self.join_servers or self.join_agents
-        return bool(self.begin or joins or self.relabel or self.reopen or self.problem)
+        doing = (
+            self.begin,
+            self.join_servers,
+            self.join_agents,
+            self.relabel,
+            self.register,
+            self.reopen,
+            self.problem,
+        )
+        return any(doing)
 
     def as_dict(self) -> dict[str, t.Any]:
         """Plain data for Ansible."""
@@ -99,10 +112,13 @@ def _with_cluster(
     strangers = _strangers(states, states[contact].ca_hash)
     if strangers:
         return Decision(contact=contact, unseen=unseen, problem=_other_cluster(strangers, contact))
+    said = states[contact]
+    members = {name: state for name, state in states.items() if state.phase == "complete"}
     found = Decision(
         contact=contact,
-        reopen=tuple(state.node_name for state in states.values() if state.closed),
-        relabel=tuple(name for name, state in states.items() if state.node_differs),
+        reopen=tuple(state.node_name for state in members.values() if state.closed),
+        relabel=tuple(n for n, state in members.items() if state.node_differs or state.node_name in said.differing),
+        register=tuple(name for name, state in members.items() if state.node_name in said.absent),
         kube_proxy=states[contact].kube_proxy,
         unseen=unseen,
     )

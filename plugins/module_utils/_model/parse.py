@@ -12,6 +12,14 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import default_cache
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
+    k3s_environment,
+    k3s_plan,
+    k3s_registries,
+    k3s_tokens,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_tokens import HIDDEN
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._model import addresses, rules
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses import Span
@@ -29,6 +37,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec impo
     Api,
     ClusterSpec,
     Cni,
+    Datastore,
     Engine,
     LoadBalancer,
     LocalPath,
@@ -46,6 +55,16 @@ _NODE_PORTS = range(30000, 32768)
 # (smallest, largest) length of the prefix, as kubeadm and the API server take it
 _POD_PREFIX = {4: (8, 24), 6: (48, 64)}
 _SERVICE_PREFIX = {4: (12, 28), 6: (108, 124)}
+
+_SOURCES: dict[str, tuple[str, ...]] = {"kubeadm": ("bundle",), "k3s": ("release", "airgap")}
+_K3S_ONLY = ("klubster_profile", "klubster_secrets_encryption", "klubster_proxy")
+_K3S_SECRETS = (
+    "klubster_k3s_registries",
+    "klubster_k3s_environment",
+    "klubster_k3s_datastore",
+    "klubster_token",
+    "klubster_agent_token",
+)
 
 _KUBELET_OURS = {
     "apiVersion": "Leave it out: it is written by us.",
@@ -141,6 +160,7 @@ class _Reader:
         load_balancer = self._load_balancer(cluster)
         storage = self._storage(cluster)
         self._dhcp(cluster["klubster_dhcp_ranges"])
+        self._secrets(cluster, engine, machines)
         self._overlaps()
         self._size(cluster["klubster_single_node"])
         canary = self._canary(cluster["klubster_canary"])
@@ -164,12 +184,17 @@ class _Reader:
             extra_images=tuple(cluster["klubster_images"]),
             secure_logging=cluster["klubster_secure_logging"],
         )
+        if engine.name == "k3s" and (problems := k3s_plan.problems(spec.as_dict())):
+            raise InvalidInput(problems)
         return Parsed(spec, tuple(self._warnings))
 
     # --- finding and typing values
 
     def _complain(self, where: str, value: t.Any, rule: str, remedy: str) -> None:
         self._problems.append(Problem(where, value, rule, remedy))
+
+    def _complain_masked(self, where: str, value: t.Any, rule: str, remedy: str) -> None:
+        self._complain(where, None if value is None else HIDDEN, rule, remedy)
 
     def _rule(self, where: str, value: t.Any, rule: t.Callable[[str], t.Any]) -> t.Any:
         """The value as the rule makes it; ``WRONG``, with a complaint, when the rule refuses it."""
@@ -206,27 +231,24 @@ class _Reader:
     def _cluster_value(self, name: str) -> t.Any:
         """A cluster-wide variable's typed value; it must be the same on every machine."""
         variable = BY_NAME[name]
+        complain = self._complain_masked if variable.secret else self._complain
         readers = self._members or [host for host in self._hosts if name in self._hosts[host]]
         given = {host: self._hosts[host][name] for host in readers if name in self._hosts.get(host, {})}
         if not given:
             if variable.required:
-                self._complain(
+                complain(
                     name, None, "It is required.", f"Set it once for all machines: {_lower_first(variable.meaning)}"
                 )
                 return WRONG
-            return (
-                variable.default
-                if variable.default is None
-                else typed(variable, variable.default, name, self._complain)
-            )
+            return variable.default if variable.default is None else typed(variable, variable.default, name, complain)
         first_host, first = next(iter(given.items()))
         others = [host for host in readers if host not in given or given[host] != first]
         if others:
             rule = f"It holds for the whole cluster, but is not the same on {_listed(others)} as on {first_host}."
-            self._complain(name, first, rule, "Set it once, in group_vars/all or for all machines of the cluster.")
+            complain(name, first, rule, "Set it once, in group_vars/all or for all machines of the cluster.")
             return WRONG
         if isinstance(first, Unreadable):
-            self._complain(
+            complain(
                 name,
                 first.message,
                 "It cannot be computed.",
@@ -235,7 +257,7 @@ class _Reader:
             return WRONG
         if first is None and variable.default is None and not variable.required:
             return None
-        return typed(variable, first, name, self._complain)
+        return typed(variable, first, name, complain)
 
     def _host_value(self, host: str, name: str) -> t.Any:
         variable = BY_NAME[name]
@@ -303,6 +325,7 @@ class _Reader:
         )
         labels = self._host_value(host, "klubster_labels")
         taints = self._host_value(host, "klubster_taints")
+        k3s_config = self._host_value(host, "klubster_k3s_config")
         return Machine(
             name=host,
             node_name=node_name,
@@ -311,6 +334,7 @@ class _Reader:
             labels={} if labels is WRONG else self._labels(host, labels),
             taints=() if taints is WRONG else self._taints(host, taints),
             kubelet_config=self._node_kubelet(host),
+            k3s_config={} if k3s_config is WRONG else k3s_config,
         )
 
     def _node_kubelet(self, host: str) -> dict[str, t.Any]:
@@ -394,6 +418,8 @@ class _Reader:
     def _engine(self, cluster: dict[str, t.Any]) -> Engine:
         engine = cluster["klubster_engine"]
         version = cluster["klubster_engine_version"]
+        if version is None:
+            version = rules.DEFAULT_VERSIONS.get(engine, "")
         if engine is not WRONG:
             version = self._rule("klubster_engine_version", version, lambda text: rules.engine_version(text, engine))
         bundle_dir = cluster["klubster_bundle_dir"]
@@ -401,12 +427,23 @@ class _Reader:
             bundle_dir = self._default_bundle(version)
         else:
             bundle_dir = self._rule("klubster_bundle_dir", bundle_dir, _home_path)
+        source, release_dir = self._source(cluster, engine, version)
+        datastore: Datastore = "etcd"
+        if cluster["klubster_k3s_datastore"]:
+            datastore = "external"
+        elif engine == "k3s" and cluster["klubster_single_node"] is True:
+            datastore = "sqlite"
         self._entries("klubster_kubelet_config", cluster, _KUBELET_OURS, KUBELET)
         self._entries("klubster_kube_proxy_config", cluster, _KUBE_PROXY_OURS, KUBE_PROXY)
         return Engine(
             name=engine,
             version=version,
-            source=cluster["klubster_engine_source"],
+            source=source,
+            datastore=datastore,
+            release_dir=release_dir,
+            mirrors=tuple(cluster["klubster_engine_mirrors"]),
+            profile=cluster["klubster_profile"],
+            secrets_encryption=cluster["klubster_secrets_encryption"],
             bundle_dir="" if bundle_dir in ("", WRONG) else str(Path(bundle_dir).expanduser()),
             kubelet_config=cluster["klubster_kubelet_config"],
             kube_proxy_config=cluster["klubster_kube_proxy_config"],
@@ -424,6 +461,72 @@ class _Reader:
         except InvalidInput as exc:
             self._problems.extend(exc.problems)
             return ""
+
+    def _source(self, cluster: dict[str, t.Any], engine: t.Any, version: t.Any) -> tuple[t.Any, str]:
+        """Where programs come from, and the folder of a release."""
+        source, given = cluster["klubster_engine_source"], cluster["klubster_airgap_dir"]
+        if WRONG in (source, engine, version, given):
+            return source, ""
+        fitting = _SOURCES[engine]
+        source = source or fitting[0]
+        if source not in fitting:
+            rule = f"{engine} does not come from it."
+            self._complain("klubster_engine_source", source, rule, rules.one_of(source, fitting))
+        if source != "airgap":
+            return source, str(default_cache().root / "k3s" / f"v{version}") if source == "release" else ""
+        if given is None:
+            self._complain(
+                "klubster_airgap_dir",
+                None,
+                "The source airgap is a folder of yours.",
+                "Name it; it holds the release's program and its list of sums.",
+            )
+            return source, ""
+        folder = self._rule("klubster_airgap_dir", given, _home_path)
+        if folder is WRONG:
+            return source, ""
+        place = Path(folder).expanduser()
+        return source, str(place / f"v{version}" if (place / f"v{version}").is_dir() else place)
+
+    def _secrets(self, cluster: dict[str, t.Any], engine: Engine, machines: tuple[Machine, ...]) -> None:
+        """What is for k3s only, and what no plan may hold; messages do not hold it either."""
+        if engine.name != "k3s":
+            for name in (*_K3S_ONLY, *_K3S_SECRETS):
+                value = cluster[name]
+                unset = value in (None, {}, False, "none", WRONG)
+                if not unset and not (isinstance(value, dict) and not any(value.values())):
+                    shown = HIDDEN if name in _K3S_SECRETS else value
+                    self._complain(name, shown, "Only k3s has this.", "Remove it, or choose k3s.")
+            for machine in machines:
+                if machine.k3s_config:
+                    self._complain(
+                        f"klubster_k3s_config of {machine.name}",
+                        sorted(machine.k3s_config),
+                        "Only k3s has this.",
+                        "Remove it, or choose k3s.",
+                    )
+            return
+        if cluster["klubster_kube_proxy_config"]:
+            self._complain(
+                "klubster_kube_proxy_config",
+                cluster["klubster_kube_proxy_config"],
+                "k3s takes no configuration of kube-proxy.",
+                "Give its flags in klubster_k3s_config, key kube-proxy-arg.",
+            )
+        for name in ("klubster_token", "klubster_agent_token"):
+            if cluster[name] not in (None, WRONG):
+                try:
+                    k3s_tokens.parse(cluster[name])
+                except k3s_tokens.TokenError as exc:
+                    self._complain(name, HIDDEN, str(exc), "Use 32 letters and digits or more.")
+        if cluster["klubster_k3s_registries"] is not WRONG:
+            self._problems += k3s_registries.validate(cluster["klubster_k3s_registries"])
+        proxy, datastore, further = (
+            cluster[name] for name in ("klubster_proxy", "klubster_k3s_datastore", "klubster_k3s_environment")
+        )
+        if WRONG not in (proxy, datastore, further, *(proxy.values() if proxy is not WRONG else ())):
+            given = k3s_environment.environment_of({"proxy": proxy, "datastore": datastore, "further": further})
+            self._problems += k3s_environment.validate(given)
 
     def _entries(
         self, variable: str, cluster: dict[str, t.Any], ours: t.Mapping[str, str], known: t.Collection[str]

@@ -163,6 +163,7 @@ class _Judge:
         self._system(name, probe)
         self._ports(name, probe)
         self._remains(name, role, probe)
+        self._membership(name, probe)
         self._network(name, machine["address"], probe)
 
     def version(self, probes: t.Mapping[str, Probe]) -> None:
@@ -370,7 +371,7 @@ class _Judge:
                 "There are remains of a cluster on it that is not ours.",
                 "Save what you need of them, then run kubeadm reset.",
             )
-        elif installed["api"] and installed["role"] != role:
+        elif installed["role"] and installed["role"] != role:
             self._refuse(
                 "role",
                 name,
@@ -378,6 +379,27 @@ class _Judge:
                 f"It is a running {installed['role']}, and a node keeps its role.",
                 f"Put it back into the group {installed['role']}s, or take the node away first.",
             )
+
+    def _membership(self, name: str, probe: Probe) -> None:
+        """What our own markers say of a machine that is a node."""
+        installed = probe["installed"]
+        for engine, cluster in installed.get("markers", {}).items():
+            if engine != self._plan["engine"]["name"] and installed["role"]:
+                self._refuse(
+                    "klubster_engine",
+                    name,
+                    self._plan["engine"]["name"],
+                    f"It is a node of a cluster by {engine} already ({cluster}).",
+                    f"Keep {engine}, or take the machine back first: playbooks/reset.yml.",
+                )
+            elif cluster != self._plan["name"] and installed["role"]:
+                self._refuse(
+                    "klubster_name",
+                    name,
+                    self._plan["name"],
+                    f"It is a node of the cluster {cluster!r}.",
+                    "Reset it with that cluster's inventory first, or correct the name.",
+                )
 
     def _network(self, name: str, address: str, probe: Probe) -> None:
         if not probe["address_local"]:

@@ -20,10 +20,22 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
 
+_ENGINE_VERSIONS = {
+    "kubeadm": (_VERSION, "A version has three numbers and no leading 'v'."),
+    "k3s": (
+        re.compile(_VERSION.pattern + r"(-(alpha|beta|rc)[1-9][0-9]*)?\+k3s[1-9][0-9]*"),
+        "A version of k3s has three numbers, no leading 'v', and ends in '+k3s' and a number.",
+    ),
+}
+
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 # Minor versions each engine is built and tested with.
-SUPPORTED_MINORS: dict[str, tuple[str, ...]] = {"kubeadm": ("1.33", "1.34")}
+SUPPORTED_MINORS: dict[str, tuple[str, ...]] = {
+    "kubeadm": ("1.33", "1.34"),
+    "k3s": ("1.31", "1.32", "1.33", "1.34", "1.35"),
+}
+DEFAULT_VERSIONS: dict[str, str] = {"kubeadm": "1.34.2", "k3s": "1.34.2+k3s1"}
 
 # The kubelet of a node refuses to start with other labels of these domains.
 # https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
@@ -166,13 +178,18 @@ def taint_identity(text: str) -> tuple[str, str]:
 
 
 def engine_version(text: str, engine: str) -> str:
-    """A complete version without a leading v, of a minor version that the engine is tested with."""
-    if not _VERSION.fullmatch(text):
+    """A complete version without a leading v, of a minor version that the engine is tested with.
+
+    One of k3s ends in its build, ``+k3s1``; release candidates are taken as well.
+    """
+    pattern, what = _ENGINE_VERSIONS[engine]
+    if not pattern.fullmatch(text):
         bare = text.lstrip("v")
-        example = bare if _VERSION.fullmatch(bare) else "1.34.2"
-        raise Refused("A version has three numbers and no leading 'v'.", f"Write '{example}'.")
+        guesses = (bare, f"{bare}+k3s1", bare.replace("-k3s", "+k3s"), bare.partition("+")[0], DEFAULT_VERSIONS[engine])
+        example = next(guess for guess in guesses if pattern.fullmatch(guess))
+        raise Refused(what, f"Write '{example}'.")
     minors = SUPPORTED_MINORS[engine]
-    minor = text.rpartition(".")[0]
+    minor = ".".join(text.split(".")[:2])
     if minor not in minors:
         listed = ", ".join(f"{entry}.x" for entry in minors)
         raise Refused(f"{engine} is supported in these versions: {listed}.", "Choose one of them.")
@@ -200,6 +217,7 @@ def interface(text: str) -> str:
 
 
 __all__ = (
+    "DEFAULT_VERSIONS",
     "SUPPORTED_MINORS",
     "TAINT_EFFECTS",
     "Refused",

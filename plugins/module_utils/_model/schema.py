@@ -20,6 +20,7 @@ Scope = t.Literal["cluster", "host"]
 TypeName = t.Literal["str", "path", "int", "bool", "list", "dict"]
 
 PREFIX = "klubster_"
+_LINE = 115
 
 #: what playbooks register under our prefix; everything else that begins so is a public variable or a mistake
 REGISTERED = ("klubster_plan", "klubster_seen")
@@ -37,6 +38,8 @@ class Variable:
     #: the default in words, where it depends on something
     computed: str = ""
     required: bool = False
+    #: never shown, and never part of the plan
+    secret: bool = False
     choices: tuple[str, ...] = ()
     #: values of the design that are not built yet
     planned: tuple[str, ...] = ()
@@ -84,6 +87,19 @@ STORAGE = (
     ),
 )
 
+PROXY = (
+    Variable("http", "str", "The proxy for HTTP, and for HTTPS unless that has its own.", default=""),
+    Variable("https", "str", "The proxy for HTTPS.", default=""),
+    Variable(
+        "outside",
+        "list",
+        "Names, addresses and networks that are reached directly, besides the cluster's own.",
+        default=[],
+        elements="str",
+    ),
+    Variable("images_only", "bool", "Whether only images are fetched through it.", default=False),
+)
+
 VARIABLES: tuple[Variable, ...] = (
     Variable("klubster_name", "str", "Name of the cluster, a DNS label.", required=True),
     Variable(
@@ -91,17 +107,35 @@ VARIABLES: tuple[Variable, ...] = (
         "str",
         "What makes machines a cluster.",
         default="kubeadm",
-        choices=("kubeadm",),
-        planned=("k3s",),
+        choices=("kubeadm", "k3s"),
     ),
-    Variable("klubster_engine_version", "str", "Version of Kubernetes, without a leading v.", default="1.34.2"),
+    Variable(
+        "klubster_engine_version",
+        "str",
+        "Version of the engine, without a leading v.",
+        computed="V(1.34.2), or V(1.34.2+k3s1) for k3s",
+    ),
     Variable(
         "klubster_engine_source",
         "str",
-        "Where programs and images come from.",
-        default="bundle",
-        choices=("bundle",),
-        planned=("release", "airgap"),
+        "Where programs and images come from. V(bundle): built from source, for kubeadm. For k3s, V(release): the"
+        " official one, fetched by the controller; V(airgap): a folder that holds one, or a build of your own with its"
+        " list of sums.",
+        computed="V(bundle), or V(release) for k3s",
+        choices=("bundle", "release", "airgap"),
+    ),
+    Variable(
+        "klubster_airgap_dir",
+        "path",
+        "Folder on the controller with the files of a release, for the source V(airgap).",
+    ),
+    Variable(
+        "klubster_engine_mirrors",
+        "list",
+        "Where a release is fetched instead of the official place, in this order. V({tag}) and V({file}) may stand in"
+        " them.",
+        default=[],
+        elements="str",
     ),
     Variable(
         "klubster_bundle_dir",
@@ -239,6 +273,52 @@ VARIABLES: tuple[Variable, ...] = (
         "Images of the bundle to put on every node besides those that the cluster needs, by their names there.",
         default=[],
         elements="str",
+    ),
+    Variable(
+        "klubster_k3s_config",
+        "dict",
+        "Keys of k3s's configuration, laid over ours; unknown ones are refused.",
+        scope="host",
+        default={},
+    ),
+    Variable("klubster_k3s_registries", "dict", "Content of k3s's registries.yaml.", default={}, secret=True),
+    Variable(
+        "klubster_k3s_environment",
+        "dict",
+        "Further variables of the environment of k3s's service.",
+        default={},
+        elements="str",
+        secret=True,
+    ),
+    Variable(
+        "klubster_k3s_datastore",
+        "str",
+        "Endpoint of an external datastore, such as V(postgres://user:password@host:5432/db). Without it servers share"
+        " an etcd of their own; O(klubster_single_node) alone has SQLite.",
+        secret=True,
+    ),
+    Variable("klubster_proxy", "dict", "How machines reach the world outside.", default={}, options=PROXY),
+    Variable(
+        "klubster_profile",
+        "str",
+        "V(cis): k3s's hardening guide as one switch.",
+        default="none",
+        choices=("none", "cis"),
+    ),
+    Variable("klubster_secrets_encryption", "bool", "Encrypt Secrets in k3s's datastore.", default=False),
+    Variable(
+        "klubster_token",
+        "str",
+        "Token with which servers of k3s join. It also protects the datastore's keys: keep it with your backups.",
+        computed="made once, and kept on the servers",
+        secret=True,
+    ),
+    Variable(
+        "klubster_agent_token",
+        "str",
+        "Token with which agents of k3s join.",
+        computed="made once, and kept on the servers",
+        secret=True,
     ),
     Variable("klubster_secure_logging", "bool", "Hide the output of tasks that handle secrets.", default=True),
     Variable("klubster_remove", "str", "CLUSTER/NODE, which playbooks/remove_node.yml takes out of the cluster."),
@@ -452,11 +532,20 @@ def _meta_option(variable: Variable, indent: int) -> str:
         lines.append(f"{pad}  default: {_scalar(variable.default)}")
     if variable.choices:
         lines.append(f"{pad}  choices: [{', '.join(variable.choices)}]")
-    lines.append(f"{pad}  description: {json.dumps(described)}")
+    lines += _described(described, f"{pad}  ")
     text = "\n".join(lines) + "\n"
     if variable.options:
         text += f"{pad}  options:\n" + "".join(_meta_option(option, indent + 4) for option in variable.options)
     return text
+
+
+def _described(text: str, pad: str) -> list[str]:
+    if len(text) <= _LINE:
+        return [f"{pad}description: {json.dumps(text)}"]
+    return [
+        f"{pad}description: >-",
+        *textwrap.wrap(text, _LINE, initial_indent=f"{pad}  ", subsequent_indent=f"{pad}  "),
+    ]
 
 
 def _scalar(value: t.Any) -> str:

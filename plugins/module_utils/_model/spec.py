@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field
 
 EngineName = t.Literal["kubeadm", "k3s"]
 EngineSource = t.Literal["release", "airgap", "bundle"]
+Datastore = t.Literal["sqlite", "etcd", "external"]
+Profile = t.Literal["none", "cis"]
 ApiProvider = t.Literal["none", "keepalived"]
 CniName = t.Literal["flannel", "none"]
 FlannelBackend = t.Literal["vxlan", "host-gw"]
@@ -39,6 +41,8 @@ class Machine:
     taints: tuple[str, ...] = ()
     #: entries for KubeletConfiguration on this machine only
     kubelet_config: dict[str, t.Any] = field(default_factory=dict)
+    #: keys of the user for k3s's configuration
+    k3s_config: dict[str, t.Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,15 @@ class Engine:
     #: without a leading v: ``1.34.2``
     version: str
     source: EngineSource
-    #: folder on the controller; for source ``bundle``
-    bundle_dir: str
+    #: what keeps the cluster's state
+    datastore: Datastore = "etcd"
+    #: folder on the controller with a release; for the sources ``release`` and ``airgap``
+    release_dir: str = ""
+    mirrors: tuple[str, ...] = ()
+    profile: Profile = "none"
+    secrets_encryption: bool = False
+    #: folder on the controller; for source ``bundle``, and for the layers above the engine
+    bundle_dir: str = ""
     #: entries of the user for KubeletConfiguration, laid over ours
     kubelet_config: dict[str, t.Any] = field(default_factory=dict)
     #: entries of the user for KubeProxyConfiguration, laid over ours
@@ -157,10 +168,25 @@ class ClusterSpec:
     secure_logging: bool = True
 
     @property
+    def cni_layer(self) -> str:
+        """Who brings the pod network as a layer above the engine: k3s has Flannel within itself."""
+        return "none" if self.engine.name == "k3s" and self.cni.provider == "flannel" else self.cni.provider
+
+    @property
+    def needs_bundle(self) -> bool:
+        """Whether the engine, or a layer above it, comes from the source bundle."""
+        layers = (
+            self.cni_layer == "flannel",
+            self.storage.local_path.enabled,
+            self.load_balancer.provider == "metallb",
+        )
+        return self.engine.source == "bundle" or any(layers) or bool(self.extra_images)
+
+    @property
     def images(self) -> tuple[str, ...]:
         """Images of the bundle that every node needs besides the engine's own, by their names there."""
         needed: list[str] = []
-        if self.cni.provider == "flannel":
+        if self.cni_layer == "flannel":
             needed += ["flannel", "shell"]
         if self.storage.local_path.enabled:
             needed += ["local-path-provisioner", "shell"]
@@ -191,6 +217,8 @@ class ClusterSpec:
         data["servers"] = [machine.name for machine in self.servers]
         data["agents"] = [machine.name for machine in self.agents]
         data["images"] = list(self.images)
+        data["cni"]["layer"] = self.cni_layer
+        data["engine"]["needs_bundle"] = self.needs_bundle
         data["hosts"] = _plain(self.hosts)
         return data
 
@@ -207,6 +235,7 @@ __all__ = (
     "Api",
     "ClusterSpec",
     "Cni",
+    "Datastore",
     "Engine",
     "LoadBalancer",
     "LocalPath",

@@ -52,6 +52,7 @@ _FOREIGN = {
     "microk8s": ("var/snap/microk8s",),
     "k0s": ("usr/local/bin/k0s", "var/lib/k0s"),
 }
+_K3S = "var/lib/rancher/k3s"
 # Of kubeadm, ours or another's.
 _KUBEADM = (
     "etc/kubernetes/kubelet.conf",
@@ -364,8 +365,10 @@ def raspberry_pi(system: System) -> dict[str, t.Any]:
 
 
 def foreign(system: System) -> list[str]:
-    """Remains of other distributions of Kubernetes."""
-    return [name for name, paths in _FOREIGN.items() if any(system.exists(path) for path in paths)]
+    """Remains of other distributions of Kubernetes; what we put there ourselves is none."""
+    ours = _recorded(system)
+    found = [name for name, paths in _FOREIGN.items() if any(system.exists(path) for path in paths)]
+    return [name for name in found if f"/usr/local/bin/{name}" not in ours]
 
 
 def installed(system: System, *, versions: bool = False) -> dict[str, t.Any]:
@@ -382,6 +385,8 @@ def installed(system: System, *, versions: bool = False) -> dict[str, t.Any]:
         "role": _role(system),
         #: of the API server that this machine runs
         "version": _server_version(system),
+        #: what our marker says: engine -> cluster
+        "markers": _markers(system),
         "versions": _versions(system) if versions else {},
     }
 
@@ -401,10 +406,19 @@ def _recorded(system: System) -> dict[str, str]:
     return {}
 
 
+def _markers(system: System) -> dict[str, str]:
+    found = {}
+    for engine in ("kubeadm", "k3s"):
+        with contextlib.suppress(ValueError, AttributeError, KeyError, TypeError):
+            found[engine] = str(json.loads(system.text(f"var/lib/klubster/{engine}.json"))["cluster"])
+    return found
+
+
 def _role(system: System) -> str:
-    if system.exists("etc/kubernetes/manifests/kube-apiserver.yaml"):
+    if system.exists("etc/kubernetes/manifests/kube-apiserver.yaml") or system.exists(f"{_K3S}/server/token"):
         return "server"
-    return "agent" if system.exists("etc/kubernetes/kubelet.conf") else ""
+    node = system.exists("etc/kubernetes/kubelet.conf") or system.exists(f"{_K3S}/agent/etc/containerd")
+    return "agent" if node else ""
 
 
 def _server_version(system: System) -> str:

@@ -280,7 +280,7 @@ class _Reader:
             if (
                 node["version"]
                 and self._expected["version"]
-                and node["version"].lstrip("v") != self._expected["version"]
+                and not _is_version(node["version"], self._expected["version"])
             ):
                 yield _problem(
                     "warning",
@@ -488,6 +488,12 @@ def _names(names: t.Iterable[str]) -> str:
     every = list(names)
     more = len(every) - _SHOWN
     return ", ".join(every[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _is_version(found: str, expected: str) -> bool:
+    """Whether a kubelet is of a version; one of a build of one's own may not say ``+k3s1``."""
+    found = found.lstrip("v")
+    return found == expected if "+" in found else found == expected.partition("+")[0]
 
 
 def _problem(

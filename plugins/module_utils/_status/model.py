@@ -56,6 +56,8 @@ class Expected(t.TypedDict):
     service_networks: list[str]
     dns_address: str
     cni: str
+    #: the DaemonSet that gives services their addresses; empty where the engine does it itself
+    proxy: str
     load_balancer: str
     pools: list[str]
     storage_classes: list[str]

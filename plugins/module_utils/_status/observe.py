@@ -234,7 +234,7 @@ def layers_of(snapshot: Snapshot, expected: Expected) -> list[Layer]:
         "load_balancer": expected["load_balancer"],
         "storage": "local-path" if expected["storage_classes"] else "",
         "dns": "coredns",
-        "proxy": "kube-proxy",
+        "proxy": expected["proxy"],
     }
     return [_layer(kind, wanted[kind.name], snapshot) for kind in LAYERS]
 
@@ -254,7 +254,8 @@ def _layer(kind: LayerKind, wanted: str, snapshot: Snapshot) -> Layer:
             down += pods
     state: LayerState = "not ready" if reasons else "ready"
     if not workloads:
-        state = "missing" if kind.essential or wanted not in ("", "none") else "off"
+        expects = wanted != "none" and (kind.essential or wanted != "")
+        state = "missing" if expects else "off"
     return Layer(
         name=kind.name,
         title=kind.title,

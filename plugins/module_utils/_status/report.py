@@ -57,6 +57,7 @@ def expectation(plan: t.Mapping[str, t.Any]) -> Expected:
     """What the inventory says, from the cluster's plan; without one nothing is expected."""
     networks, balancer = plan.get("networks") or {}, plan.get("load_balancer") or {}
     local_path = (plan.get("storage") or {}).get("local_path") or {}
+    cni = plan.get("cni") or {}
     return Expected(
         name=str(plan.get("name") or ""),
         version=str((plan.get("engine") or {}).get("version") or ""),
@@ -67,7 +68,8 @@ def expectation(plan: t.Mapping[str, t.Any]) -> Expected:
         pod_networks=[str(network) for network in networks.get("pod") or []],
         service_networks=[str(network) for network in networks.get("service") or []],
         dns_address=str(networks.get("dns_address") or ""),
-        cni=str((plan.get("cni") or {}).get("provider") or ""),
+        cni=str(cni.get("layer") or cni.get("provider") or ""),
+        proxy="none" if str((plan.get("engine") or {}).get("name")) == "k3s" else "kube-proxy",
         load_balancer=str(balancer.get("provider") or ""),
         pools=[str(pool["name"]) for pool in balancer.get("pools") or []],
         storage_classes=[str(local_path["class_name"])] if local_path.get("enabled") else [],

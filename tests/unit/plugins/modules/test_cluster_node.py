@@ -9,6 +9,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import access
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.drain import CLOSED
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.modules import cluster_node
 
 
@@ -40,8 +41,8 @@ class FakeApi:
 def api(monkeypatch: pytest.MonkeyPatch) -> type[FakeApi]:
     status = {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1.34.2"}}
     FakeApi.node, FakeApi.asked = {"metadata": {"annotations": {}}, "spec": {}, "status": status}, []
-    monkeypatch.setattr(access, "api_of", lambda _engine, address, _port, _pki: FakeApi(address))
-    monkeypatch.setattr(access, "etcd_of", lambda _engine, _pki: None)
+    monkeypatch.setattr(access, "api_of", lambda _engine, address, _port: FakeApi(address))
+    monkeypatch.setattr(access, "etcd_of", lambda _engine: None)
     return FakeApi
 
 
@@ -78,8 +79,6 @@ def test_an_agent_has_no_etcd_to_lose(capsys: pytest.CaptureFixture[str]) -> Non
     assert "failed" not in call(capsys, "bearable")
 
 
-@pytest.mark.parametrize("engine", sorted(access.ACCESS))
-def test_engines_keep_their_certificates_in_known_places(engine: str) -> None:
-    row = access.ACCESS[engine]
-    assert row.folder.startswith("/")
-    assert all(not name.startswith("/") for name in (row.ca, row.certificate, row.key, row.etcd_ca, row.etcd_key))
+def test_every_engine_has_its_certificates() -> None:
+    assert set(access.API_CERTIFICATES) == set(LAYOUTS)
+    assert all(path.startswith("/") for row in access.API_CERTIFICATES.values() for path in row)

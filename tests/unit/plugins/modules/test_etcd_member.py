@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -72,8 +71,10 @@ def test_the_quorum_is_kept(service: type[FakeEtcd], state: str, capsys: pytest.
     assert service.removed == []
 
 
-def test_without_certificates_it_says_so(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_certificates_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.undo()
-    assert "No such file" in call(capsys, name="server3", pki=str(tmp_path))["msg"]
+    assert "No such file" in call(capsys, name="server3")["msg"]
+
+
+def test_k3s_without_an_etcd_of_its_own_has_no_member(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, name="server3", engine="k3s")["members"] == []

@@ -44,7 +44,7 @@ class FakeEtcd(etcd.Etcd):
     lines: t.ClassVar[list[bytes]] = []
     release: t.ClassVar[str] = "3.6.4"
 
-    def __init__(self, url: str, _pki: Path) -> None:
+    def __init__(self, url: str, _certificates: t.Any) -> None:
         self._url, self._timeout = url, 1.0
 
     def members(self) -> list[Member]:

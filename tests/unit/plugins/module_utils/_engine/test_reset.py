@@ -113,7 +113,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reset:
     file = WantedFile(str(tmp_path / "etc/deep/file"), "ours", uid=os.geteuid(), gid=os.getegid())
     managed_files.apply([file], managed_files.plan([file], "set", record), "set", record)
     (tmp_path / "data/x").mkdir(parents=True)
-    layout = KUBEADM.__class__(**{**vars(KUBEADM), "node_kubeconfig": str(tmp_path / "kubelet.conf")})
+    layout = KUBEADM.__class__(**{**vars(KUBEADM), "signs": (str(tmp_path / "kubelet.conf"),)})
     return Reset(layout, "home", quiet, directory=tmp_path / "state", kernel=Kernel(tmp_path))
 
 

@@ -128,7 +128,6 @@ BAD: dict[str, Bad] = {
     ),
     # choices and versions
     "engine unknown": one("klubster_engine", "kubeadmin", "none of its choices", "'kubeadm'"),
-    "engine of the future": one("klubster_engine", "k3s", "not built yet", "'kubeadm'"),
     "engine version a float": one("klubster_engine_version", 1.34, "It is text, not a decimal number", '"1.34"'),
     "engine version with v": one("klubster_engine_version", "v1.34.2", "no leading 'v'", "'1.34.2'"),
     "engine version of two numbers": one("klubster_engine_version", "1.34", "three numbers", "'1.34.2'"),
@@ -136,8 +135,17 @@ BAD: dict[str, Bad] = {
         "klubster_engine_version", "1.29.3", "supported in these versions: 1.33.x, 1.34.x", "Choose one"
     ),
     "engine version with a suffix": one("klubster_engine_version", "1.34.2+k3s1", "three numbers", "'1.34.2'"),
-    "engine source of the future": one("klubster_engine_source", "release", "not built yet", "'bundle'"),
-    "engine source unknown": one("klubster_engine_source", "internet", "none of its choices", "'bundle'"),
+    "engine source of k3s": one("klubster_engine_source", "release", "kubeadm does not come from it", "'bundle'"),
+    "engine source unknown": one("klubster_engine_source", "internet", "none of its choices", "Use one of bundle"),
+    "profile of k3s": one("klubster_profile", "cis", "Only k3s has this", "choose k3s"),
+    "proxy of k3s": one(
+        "klubster_proxy",
+        {"http": "http://proxy:3128"},
+        "Only k3s has this",
+        "choose k3s",
+        shown={"http": "http://proxy:3128", "https": "", "outside": [], "images_only": False},
+    ),
+    "token of k3s": one("klubster_token", "A" * 32, "Only k3s has this", "choose k3s", shown="(masked)"),
     "bundle folder relative": one("klubster_bundle_dir", "build/bundle", "absolute", "'/srv/build/bundle'"),
     "bundle folder a list": one("klubster_bundle_dir", ["/srv"], "It is a path, not a list", "one text"),
     # machines

@@ -211,6 +211,7 @@ def test_a_bare_machine_has_nothing_installed(tmp_path: Path) -> None:
         "api": "",
         "role": "",
         "version": "",
+        "markers": {},
         "versions": {},
     }
 

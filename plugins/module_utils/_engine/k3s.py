@@ -1,0 +1,339 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Drives k3s on one machine: what the machine is, beginning, joining, inviting, leaving.
+
+k3s goes on by itself with what it had begun, so a start that was cut short is started again and nothing is cleaned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeconfig, nodes
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, HttpsApi, context_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3sLayout
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import (
+    CONTROL_PLANE_TAINT,
+    NodeSettings,
+    taint_of,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import (
+    Action,
+    Marker,
+    read_marker,
+    write_marker,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, Phase
+from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import journal, states
+
+_PAUSE = 0.2
+# systemd starts it again 5 s after each end: the third end is no accident.
+_ENDS = 3
+
+
+@dataclass(frozen=True)
+class K3sInvitation:
+    """What a machine needs to join. The tokens are secrets.
+
+    :param url: of the server that invites.
+    :param server_token: empty for those who join as agents.
+    """
+
+    url: str
+    agent_token: str
+    server_token: str = ""
+
+
+@dataclass(frozen=True)
+class K3sSettings:
+    """The cluster as the verbs need to know it.
+
+    :param embedded: etcd runs within k3s, so servers join it.
+    """
+
+    name: str
+    api_name: str
+    api_port: int
+    api_address: str
+    single_node: bool = False
+    embedded: bool = True
+
+
+@dataclass
+class K3s:
+    """One machine under k3s."""
+
+    layout: K3sLayout
+    cluster: K3sSettings
+    node: NodeSettings
+    run: Runner
+    state_directory: Path
+    #: tests give another root
+    root: Path = Path("/")
+    timeout: float = 300.0
+    api_of: t.Callable[[K3s], Api] | None = None
+
+    # --- what the machine is
+
+    @property
+    def is_server(self) -> bool:
+        return self.node.role == "server"
+
+    @property
+    def unit(self) -> str:
+        return self.layout.unit(self.node.role)
+
+    def marker(self) -> Marker | None:
+        return read_marker(self.state_directory, self.layout.marker)
+
+    def phase(self) -> Phase:
+        """How far this machine is.
+
+        :raises EngineError: it belongs to another cluster, or to nothing we know; it is left alone.
+        """
+        marker = self.marker()
+        if marker is None:
+            sign = next((path for path in self.layout.signs if self._at(path).exists()), "")
+            if sign:
+                raise EngineError(
+                    f"k3s runs on this machine already, or did ({sign} exists), and this collection did not install it."
+                    " It was left alone. If it may go, run k3s-uninstall.sh or k3s-agent-uninstall.sh on it first."
+                )
+            return "none"
+        if marker.cluster != self.cluster.name:
+            raise EngineError(
+                f"This machine belongs to the cluster {marker.cluster!r}, not to {self.cluster.name!r}. It was left "
+                f"alone. Reset it first: playbooks/reset.yml with klubster_name={marker.cluster} and --limit."
+            )
+        if not marker.complete:
+            return "half"
+        if self._at(self.layout.node_password).exists():
+            return "complete"
+        if self._at(self.layout.etcd_data).exists():
+            raise EngineError(
+                f"This machine was a server of {self.cluster.name!r}; {self.layout.node_password} is gone, but etcd's "
+                "data is not. It was left alone. Bring the file back, or reset the machine (reset.yml, --limit)."
+            )
+        # Somebody ran the uninstaller: nothing of the node is left but our marker.
+        return "none"
+
+    def state(self, machines: t.Sequence[NodeSettings] = ()) -> NodeState:
+        """What this machine says of itself and, where its API serves, what the cluster says of ``machines``."""
+        phase = self.phase()
+        if phase != "complete":
+            return NodeState(phase, node_name=self.node.name)
+        ready, differing, absent = False, list[str](), list[str]()
+        if self.is_server:
+            api = self.api()
+            ready = api is not None and api.ready()
+            if api is not None and ready:
+                differing, absent = self._compared(api, machines)
+        return NodeState(
+            phase,
+            api_ready=ready,
+            ca_hash=self._ca_hash(),
+            node_name=self.node.name,
+            differing=tuple(differing),
+            absent=tuple(absent),
+        )
+
+    def running(self) -> bool:
+        """Whether the service says that it is ready; an agent says so when it has reached a server."""
+        return states([self.unit], self.run)[self.unit].get("ActiveState") == "active"
+
+    def api(self) -> Api | None:
+        """This server's own API with all rights; None before k3s has written the administrator's file."""
+        if self.api_of is not None:
+            return self.api_of(self)
+        found = kubeconfig.read(self._at(self.layout.kubeconfig))
+        if found is None:
+            return None
+        nowhere = Path("/dev/null")
+        return HttpsApi(self.node.address, self.cluster.api_port, nowhere, context=context_of(found))
+
+    # --- verbs
+
+    def begin(self, given: str, given_agent: str) -> None:
+        """Start the cluster on its first server.
+
+        :param given: the user's token; empty takes the one that is there, or makes one.
+        :param given_agent: the same, for the token that agents get.
+        """
+        for path, token in ((self.layout.token, given), (self.layout.agent_token, given_agent)):
+            self._write_token(path, tokens.parse(token).short if token else self._read(path) or secrets.token_hex(32))
+        self._enter(Marker(self.cluster.name, "init", complete=False))
+
+    def join(self, invitation: K3sInvitation) -> None:
+        """Join the cluster of a live server."""
+        own = invitation.server_token if self.is_server else invitation.agent_token
+        self._write_token(self.layout.token if self.is_server else self.layout.agent_token, own)
+        if self.is_server:
+            self._write_token(self.layout.agent_token, tokens.parse(invitation.agent_token).short)
+        self._enter(Marker(self.cluster.name, "join", complete=False, url=self._url(invitation)))
+
+    def invite(self, *, servers: bool) -> K3sInvitation:
+        """On a live server: the tokens that it has written, with the CA's hash."""
+        server = self._read(self.layout.server_token)
+        agent = self._read(self.layout.server_agent_token) or server
+        if not server:
+            raise EngineError(f"{self.layout.server_token} is empty: this server has not started yet. Run again.")
+        host = f"[{self.node.address}]" if ":" in self.node.address else self.node.address
+        return K3sInvitation(f"https://{host}:{self.cluster.api_port}", agent, server if servers else "")
+
+    def reconcile(self, node: NodeSettings) -> bool:
+        """On a live server: give a Node object its labels and taints, once it is there; whether that changed it."""
+        api = self.api()
+        if api is None:
+            raise EngineError(self.explained("This server has no kubeconfig."))
+        path = f"/api/v1/nodes/{node.name}"
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                patch = nodes.patch_for(api.get(path), node, self._taints(node))
+                if patch:
+                    api.patch(path, patch)
+                return bool(patch)
+            except ApiError as exc:
+                if time.monotonic() > deadline:
+                    raise EngineError(self.explained(f"Node {node.name} did not register: {exc}")) from exc
+                time.sleep(_PAUSE)
+
+    def start(self, action: t.Literal["start", "restart"]) -> None:
+        """Start the service and wait until it is ready.
+
+        It has no limit of its own: with a wrong token it would never be ready, and systemd would wait for ever.
+
+        :raises EngineError: it ends again and again, or the deadline passed; the likely cause comes first.
+        """
+        self.run(["systemctl", "reset-failed", self.unit], check=False)
+        before = self._restarts()
+        self.run(["systemctl", "--no-block", action, self.unit])
+        deadline = time.monotonic() + self.timeout
+        while not self._is_up():
+            ends = self._restarts() - before
+            if ends >= _ENDS or time.monotonic() > deadline:
+                what = f"ended {ends} times" if ends >= _ENDS else f"was not ready within {self.timeout:g} s"
+                raise EngineError(self.explained(f"{self.unit} {what}."))
+            time.sleep(_PAUSE)
+
+    def explained(self, what: str) -> str:
+        """A message that begins with the likely cause and ends with the journal, tokens masked."""
+        text = tokens.masked(journal(self.unit, self.run), self._secrets())
+        tail = "\n".join(text.splitlines()[-12:])
+        parts = [likely_cause(text), what, f"The journal ends:\n{tail}" if tail else ""]
+        return "\n".join(part for part in parts if part)
+
+    # --- inside
+
+    def _enter(self, marker: Marker) -> None:
+        self._mark(marker)
+        write_atomically(self._at(self.layout.join_drop_in), self.entry(marker).encode(), mode=0o600)
+        self.run(["systemctl", "daemon-reload"])
+        self.run(["systemctl", "enable", "--quiet", self.unit])
+        self.start("restart" if self._restarting() else "start")
+        self._mark(Marker(marker.cluster, marker.action, complete=True, url=marker.url))
+
+    def entry(self, marker: Marker) -> str:
+        """How this machine came into the cluster, as a drop-in: it stays as it was, whoever is the first server now."""
+        head = "# Written by kateskit.klubster; changes are overwritten.\n"
+        if marker.url:
+            return f'{head}server: "{marker.url}"\n'
+        return f"{head}cluster-init: true\n" if self.cluster.embedded else head
+
+    def _url(self, invitation: K3sInvitation) -> str:
+        """The cluster's own name, unless that leads to this machine itself; servers may share a datastore instead."""
+        if self.is_server and not self.cluster.embedded:
+            return ""
+        if self.cluster.api_address in ("", self.node.address):
+            return invitation.url
+        return f"https://{self.cluster.api_name}:{self.cluster.api_port}"
+
+    def _is_up(self) -> bool:
+        if not self.running():
+            return False
+        if not self.is_server:
+            return True
+        api = self.api()
+        return api is not None and api.ready()
+
+    def _restarting(self) -> bool:
+        state = states([self.unit], self.run)[self.unit].get("ActiveState")
+        return state in ("active", "activating", "reloading")
+
+    def _restarts(self) -> int:
+        said = self.run(["systemctl", "show", "--property", "NRestarts", "--value", self.unit], check=False).stdout
+        return int(said.strip() or 0) if said.strip().isdigit() else 0
+
+    def _compared(self, api: Api, machines: t.Sequence[NodeSettings]) -> tuple[list[str], list[str]]:
+        """Names of Nodes whose labels or taints are not as wanted, and of those that are not there."""
+        try:
+            found = {item["metadata"]["name"]: item for item in api.get("/api/v1/nodes")["items"]}
+        except ApiError:
+            return [], []
+        absent = [machine.name for machine in machines if machine.name not in found]
+        differing = [
+            machine.name
+            for machine in machines
+            if machine.name in found and nodes.patch_for(found[machine.name], machine, self._taints(machine))
+        ]
+        return differing, absent
+
+    def _taints(self, node: NodeSettings) -> list[dict[str, str]]:
+        own = [taint_of(written) for written in node.taints]
+        return [dict(CONTROL_PLANE_TAINT), *own] if node.role == "server" and not self.cluster.single_node else own
+
+    def _ca_hash(self) -> str:
+        """A server has the CA; an agent has the token that it joined with."""
+        if self.is_server:
+            return tokens.ca_hash(self._at(self.layout.server_ca).read_text(encoding="ascii"))
+        return tokens.parse(self._read(self.layout.agent_token)).ca_hash
+
+    def _secrets(self) -> list[str]:
+        texts = [self._read(path) for path in (self.layout.token, self.layout.agent_token)]
+        return [tokens.parse(text).secret for text in texts if text]
+
+    def _write_token(self, path: str, text: str) -> None:
+        place = self._at(path)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.parent.chmod(0o700)
+        if self._read(path) != text:
+            write_atomically(place, f"{text}\n".encode(), mode=0o600)
+
+    def _read(self, path: str) -> str:
+        with contextlib.suppress(FileNotFoundError):
+            return self._at(path).read_text(encoding="utf-8").strip()
+        return ""
+
+    def _mark(self, marker: Marker) -> None:
+        self.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_marker(self.state_directory, self.layout.marker, marker)
+
+    def _at(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+
+def farewell(layout: K3sLayout, node_name: str, *, leave: bool) -> list[str]:
+    """Before a machine is taken back from a cluster that goes on: k3s takes the member out when its Node goes."""
+    found = kubeconfig.read(Path(layout.kubeconfig)) if leave else None
+    if found is None:
+        return []
+    api = HttpsApi("127.0.0.1", 6443, Path("/dev/null"), context=context_of(found))
+    with contextlib.suppress(ApiError):
+        api.delete(f"/api/v1/nodes/{node_name}")
+        return [f"deleted Node {node_name}"]
+    return []
+
+
+__all__ = ("Action", "K3s", "K3sInvitation", "K3sSettings", "farewell")

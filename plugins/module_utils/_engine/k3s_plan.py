@@ -1,0 +1,56 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""From the cluster's plan to the configuration files of every machine under k3s, and what is wrong with them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_config, k3s_match
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import release
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
+
+Plan = t.Mapping[str, t.Any]
+
+
+def problems(plan: Plan) -> list[Problem]:
+    """Everything that k3s would refuse, or silently ignore, of all machines' keys."""
+    cluster = _cluster(plan)
+    found = [
+        problem
+        for machine in plan["machines"]
+        for problem in k3s_config.validate(machine["k3s_config"], cluster, k3s_config.machine_of(plan, machine["name"]))
+    ]
+    if found:
+        return found
+    servers = {name: _effective(plan, cluster, name) for name in plan["servers"]}
+    unlike = k3s_match.compare(servers, release(cluster.version))
+    return [mismatch.problem(k3s_config.VARIABLE) for mismatch in unlike]
+
+
+def files(plan: Plan) -> dict[str, dict[str, str]]:
+    """By machine: path and content. The keys have passed ``problems``."""
+    cluster = _cluster(plan)
+    names = [machine["name"] for machine in plan["machines"]]
+    return {name: k3s_config.files(cluster, _effective(plan, cluster, name)) for name in names}
+
+
+def _effective(plan: Plan, cluster: k3s_config.K3sCluster, name: str) -> k3s_config.Config:
+    user = next(machine["k3s_config"] for machine in plan["machines"] if machine["name"] == name)
+    return k3s_config.effective(cluster, k3s_config.machine_of(plan, name), user)
+
+
+def _cluster(plan: Plan) -> k3s_config.K3sCluster:
+    engine = plan["engine"]
+    return k3s_config.cluster_of(
+        plan,
+        datastore=engine["datastore"],
+        profile="cis" if engine["profile"] == "cis" else "",
+        secrets_encryption=engine["secrets_encryption"],
+        agent_token=True,
+    )
+
+
+__all__ = ("files", "problems")

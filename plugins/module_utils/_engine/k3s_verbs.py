@@ -1,0 +1,239 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The verbs of ``k3s_node``: from a module's options to a change of the machine and back to plain data."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner, run
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
+    k3s_environment,
+    k3s_registries,
+    k3s_units,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s, K3sInvitation, K3sSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_verbs import node_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, managed_files, services
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
+
+VERBS = ("present", "begun", "joined", "invited", "labelled", "registered")
+INSTALL_SETS = ("engine", "images")
+#: options of every module that is about a machine of this engine
+ARGUMENTS: dict[str, t.Any] = {
+    "cluster": {"type": "str", "required": True},
+    "node": {"type": "dict", "required": True},
+    "api": {"type": "dict", "required": True},
+    "files": {"type": "dict", "default": {}},
+    "registries": {"type": "dict", "default": {}, "no_log": True},
+    "environment": {
+        "type": "dict",
+        "default": {},
+        "no_log": True,
+        "options": {
+            "proxy": {"type": "dict", "default": {}},
+            "nodes": {"type": "list", "elements": "str", "default": []},
+            "datastore": {"type": "str", "default": "", "no_log": True},
+            "further": {"type": "dict", "default": {}},
+        },
+    },
+    "datastore": {"type": "str", "default": "etcd", "choices": ["etcd", "sqlite", "external"]},
+    "single_node": {"type": "bool", "default": False},
+}
+
+
+@dataclass
+class Outcome:
+    """What the module returns; None is left out."""
+
+    changed: bool = False
+    diff: list[dict[str, t.Any]] = field(default_factory=list)
+    service: str | None = None
+    node: dict[str, t.Any] | None = None
+    machine: dict[str, t.Any] | None = None
+    invitation: dict[str, t.Any] | None = None
+
+
+def machine_of(params: t.Mapping[str, t.Any], runner: Runner = run, directory: Path = STATE_DIRECTORY) -> K3s:
+    """The machine that the options describe.
+
+    :raises EngineError: an option lacks something.
+    """
+    try:
+        api = params["api"]
+        settings = K3sSettings(
+            name=params["cluster"],
+            api_name=api["name"],
+            api_port=int(api["port"]),
+            api_address=api["address"],
+            single_node=bool(params.get("single_node")),
+            embedded=params.get("datastore", "etcd") == "etcd",
+        )
+        return K3s(
+            K3S, settings, node_of(params["node"]), runner, directory, timeout=float(params.get("timeout") or 300)
+        )
+    except KeyError as exc:
+        raise EngineError(f"The option {exc} is missing. Give node and api as the plan has them.") from exc
+
+
+def wanted_files(machine: K3s, params: t.Mapping[str, t.Any]) -> list[managed_files.WantedFile]:
+    """What the service reads, besides its program and its tokens."""
+    role, layout = machine.node.role, machine.layout
+    files = [managed_files.WantedFile(path, content, mode=0o600) for path, content in sorted(params["files"].items())]
+    files.append(managed_files.WantedFile(f"/etc/systemd/system/{machine.unit}", k3s_units.unit(layout, role)))
+    secret = []
+    if params["registries"]:
+        secret.append((layout.registries, k3s_registries.render(params["registries"])))
+    environment = k3s_environment.environment_of(params["environment"])
+    if environment != k3s_environment.Environment():
+        secret.append((layout.environment(role), k3s_environment.render(environment)))
+    return [*files, *(managed_files.WantedFile(path, text, mode=0o600, secret=True) for path, text in secret)]
+
+
+def service_of(machine: K3s, files: t.Sequence[managed_files.WantedFile]) -> services.Service:
+    """Started by who lets the machine join; after that, whenever what it reads has changed."""
+    reads = (machine.layout.program, *(file.path for file in files))
+    return services.Service(machine.unit, reads=reads, start=machine.phase() == "complete")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What differs from what is wanted."""
+
+    files: tuple[managed_files.WantedFile, ...]
+    changes: tuple[managed_files.Change, ...]
+    step: services.Step
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.changes) or not self.step.empty
+
+
+def compare(machine: K3s, params: t.Mapping[str, t.Any]) -> Settled:
+    """Files and service against what is wanted; changes nothing."""
+    record = Record.load(machine.state_directory)
+    files = wanted_files(machine, params)
+    changes = managed_files.plan(files, "k3s", record)
+    service = service_of(machine, files)
+    step = services.plan([service], record, machine.run)[0]
+    if changes and service.start and not step.action:
+        step = services.Step(service, step.enable, "restart", step.digest)
+    if not service.start:
+        step = services.Step(service, enable=False, action="", digest=step.digest)
+    return Settled(tuple(files), tuple(changes), step)
+
+
+def perform(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
+    """Do what ``state`` says."""
+    machine, state = machine_of(params), params["state"]
+    if state == "present":
+        return _keep(machine, params, check=check)
+    if state in {"begun", "joined"}:
+        return _enter(machine, params, check=check)
+    if check:
+        return Outcome(changed=state != "invited")
+    with locked(machine.state_directory):
+        if state == "invited":
+            return Outcome(changed=True, invitation=asdict(machine.invite(servers=params["servers"])))
+        if state == "registered":
+            machine.start("restart")
+            return Outcome(changed=True)
+        changed = [machine.reconcile(node_of(entry)) for entry in params["nodes"]]
+        return Outcome(changed=any(changed))
+
+
+def inspect(machine: K3s, params: t.Mapping[str, t.Any]) -> Outcome:
+    """What the machine is."""
+    machines = [node_of(entry) for entry in params.get("nodes") or []]
+    return Outcome(node=asdict(machine.state(machines)), machine=dict(params["node"]))
+
+
+def lacking(machine: K3s, params: t.Mapping[str, t.Any]) -> list[str]:
+    """The parts that are not as they shall be: programs, images, config, node."""
+    record = Record.load(machine.state_directory)
+    found = {
+        name: install.compare(tuple(install.parse(params[option])), name, record)
+        for name, option in zip(INSTALL_SETS, ("programs", "archives"))
+    }
+    parts = {
+        "programs": bool(found["engine"].seen) or not found["engine"].empty,
+        "images": bool(found["images"].seen) or not found["images"].empty,
+        "config": compare(machine, params).changed,
+        "node": _lacks_node(machine),
+    }
+    return [name for name, differs in parts.items() if differs]
+
+
+def _lacks_node(machine: K3s) -> bool:
+    if machine.phase() != "complete" or not machine.running():
+        return True
+    if not machine.is_server:
+        return False
+    api = machine.api()
+    return api is None or not api.ready()
+
+
+def _keep(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
+    """The service's files, then what the machine is."""
+    phase = machine.phase()
+    if not check:
+        with locked(machine.state_directory):
+            record = Record.load(machine.state_directory)
+            record.note_data(machine.layout.data, machine.layout.incidental)
+    found = compare(machine, params)
+    action = found.step.action
+    if not check:
+        with locked(machine.state_directory):
+            record = Record.load(machine.state_directory)
+            managed_files.apply(found.files, found.changes, "k3s", record)
+            if found.changes:
+                machine.run(["systemctl", "daemon-reload"])
+            if phase == "complete":
+                _settle_service(machine, found, record)
+    outcome = inspect(machine, params)
+    outcome.changed, outcome.service = found.changed, action
+    outcome.diff = managed_files.describe(found.changes)
+    if action:
+        outcome.diff.append({"before": "", "after": f"{machine.unit}: {action}\n"})
+    return outcome
+
+
+def _settle_service(machine: K3s, found: Settled, record: Record) -> None:
+    if found.step.enable:
+        machine.run(["systemctl", "enable", "--quiet", machine.unit])
+    if found.step.action:
+        machine.start("start" if found.step.action == "start" else "restart")
+        # With the files as they stand now, not as they stood when they were compared.
+        record.services[machine.unit] = services.digest_of(found.step.service.reads, record)
+        record.save()
+
+
+def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
+    """Begin a cluster or join one, unless the machine is a node already."""
+    begins = params["state"] == "begun"
+    what = "begins the cluster" if begins else "joins the cluster"
+    diff = [{"before": "", "after": f"{machine.node.name} {what} {machine.cluster.name}\n"}]
+    if check:
+        changed = machine.phase() != "complete"
+        return Outcome(changed=changed, diff=diff if changed else [])
+    with locked(machine.state_directory):
+        if machine.phase() == "complete":
+            return Outcome()
+        if begins:
+            machine.begin(params["token"] or "", params["agent_token"] or "")
+        else:
+            machine.join(K3sInvitation(**params["invitation"]))
+        record = Record.load(machine.state_directory)
+        service = service_of(machine, wanted_files(machine, params))
+        record.services[machine.unit] = services.digest_of(service.reads, record)
+        record.save()
+    return Outcome(changed=True, diff=diff)
+
+
+__all__ = ("ARGUMENTS", "INSTALL_SETS", "VERBS", "Outcome", "inspect", "lacking", "machine_of", "perform")

@@ -1,0 +1,163 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k3s_node_info
+short_description: See what a machine is to a cluster by k3s, and what it lacks
+version_added: "0.1.0"
+description:
+  - Looks at all that M(kateskit.klubster.verified_install) and M(kateskit.klubster.k3s_node) would bring to the
+    machine, in one step, so that they need not run where nothing is lacking.
+author:
+  - KatesKit developers (@kateskit)
+extends_documentation_fragment:
+  - kateskit.klubster._attributes
+  - kateskit.klubster._attributes.info_module
+  - kateskit.klubster._k3s
+attributes:
+  platform:
+    support: full
+    platforms: posix
+options:
+  release_dir:
+    description: As O(kateskit.klubster.verified_install#module:release_dir).
+    type: path
+  architecture:
+    description: Of the machine; only the controller reads it.
+    type: str
+    default: amd64
+  bundle_dir:
+    description: Folder of the bundle on the controller, from which O(archives) come.
+    type: path
+  programs:
+    description: Files of the release, as O(kateskit.klubster.verified_install#module:files).
+    type: list
+    elements: dict
+    default: []
+    suboptions: &file
+      source:
+        description: Path inside the folder on the controller.
+        type: str
+        required: true
+      path:
+        description: Absolute path on the machine.
+        type: str
+        required: true
+      mode:
+        description: Octal permission bits, in quotes.
+        type: str
+        default: "0755"
+      sha256:
+        description: Filled in on the controller.
+        type: str
+      size:
+        description: Filled in on the controller.
+        type: int
+  archives:
+    description: Archives of images of the bundle and their places, as O(programs).
+    type: list
+    elements: dict
+    default: []
+    suboptions: *file
+  nodes:
+    description: All machines of the cluster, as the plan has them; a live server compares its Nodes with them.
+    type: list
+    elements: dict
+    default: []
+seealso:
+  - module: kateskit.klubster.k3s_node
+"""
+
+EXAMPLES = r"""
+---
+- name: See what the machine is
+  kateskit.klubster.k3s_node_info:
+    cluster: home
+    node: {node_name: server1, role: server, address: 192.0.2.11}
+    api: {name: api.home.internal, port: 6443, address: 192.0.2.11, url: "https://192.0.2.11:6443"}
+    release_dir: ~/k3s
+    programs:
+      - source: k3s
+        path: /usr/local/bin/k3s
+  register: node
+"""
+
+RETURN = r"""
+lacking:
+  description: What is not as it shall be; nothing when the machine is settled.
+  returned: success
+  type: list
+  elements: str
+  choices: [programs, images, config, node]
+  sample: [config]
+node:
+  description: What the machine is.
+  returned: success
+  type: dict
+  sample:
+    phase: complete
+    api_ready: true
+    ca_hash: "0123"
+    node_name: server1
+machine:
+  description: The option O(node), for those who read the results of all machines.
+  returned: success
+  type: dict
+  sample: {node_name: server1, role: server, address: 192.0.2.11}
+kubeconfig_sha256:
+  description:
+    - Of the administrator's kubeconfig, as M(kateskit.klubster.admin_kubeconfig) would write it from this server's
+      credentials; empty where there are none.
+  returned: success
+  type: str
+  sample: 0f3a
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_verbs as verbs
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeconfig
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import install
+
+
+def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The module without its shell."""
+    machine = verbs.machine_of(params)
+    found = verbs.inspect(machine, params)
+    return {
+        "lacking": verbs.lacking(machine, params),
+        "node": found.node,
+        "machine": found.machine,
+        "kubeconfig_sha256": kubeconfig.digest_for(machine.root / machine.layout.kubeconfig.lstrip("/"), params),
+    }
+
+
+def main() -> None:
+    files = {"type": "list", "elements": "dict", "default": [], "options": install.FILE_OPTIONS}
+    module = AnsibleModule(
+        verbs.ARGUMENTS
+        | {
+            "release_dir": {"type": "path"},
+            "architecture": {"type": "str", "default": "amd64"},
+            "bundle_dir": {"type": "path"},
+            "programs": files,
+            "archives": files,
+            "nodes": {"type": "list", "elements": "dict", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = look(module.params)
+    except KlubsterError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

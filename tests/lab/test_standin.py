@@ -1,0 +1,427 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stand-in for k3s on real machines: one server, a second one, an agent, and what k3s would refuse.
+
+Comments name the line of the contract that a test is about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+import typing as t
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result, run
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_config, k3s_units
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_config import K3sCluster, K3sMachine
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import BaseRoot
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.cgroups import ControlGroups
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.container import ContainerBackend
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.definition import parse_lab
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.paths import LabPaths, cache_folder
+
+
+def newest_bundle() -> tuple[Path, str]:
+    """Of those that were built on this host, and what its build as k3s is called; nothing when there is none."""
+    found = (cache_folder() / "bundles").glob("*/manifest.json")
+    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
+    if newest is None:
+        return Path(), "v1.34.2+k3s1"
+    version = json.loads(newest.read_text())["components"]["kubernetes"]["version"]
+    return newest.parent, f"v{version}+k3s1"
+
+
+BUNDLE, VERSION = newest_bundle()
+NAME = "standin"
+ADDRESSES = {"s1": "10.86.0.11", "s2": "10.86.0.12", "a1": "10.86.0.21"}
+PASSWORD = "a-password-of-the-test"
+ROOT = Path(__file__).resolve().parents[2]
+#: machines of the lab are containers on a host with version 1 control groups
+KUBELET = {
+    "cgroupDriver": "cgroupfs",
+    "failCgroupV1": False,
+    "failSwapOn": False,
+    "evictionHard": {"imagefs.available": "1Gi", "memory.available": "100Mi", "nodefs.available": "1Gi"},
+    "imageGCHighThresholdPercent": 100,
+    "imageGCLowThresholdPercent": 99,
+}
+CLUSTER = K3sCluster(
+    version=VERSION,
+    pod_networks=("10.42.0.0/16",),
+    service_networks=("10.43.0.0/16",),
+    dns_domain="cluster.local",
+    dns_addresses=("10.43.0.10",),
+    registration=ADDRESSES["s1"],
+    disabled=("traefik", "metrics-server", "servicelb", "local-storage"),
+    secrets_encryption=True,
+    kubelet_config=KUBELET,
+)
+PODS = """\
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: web, namespace: default}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      tolerations: [{operator: Exists}]
+      containers:
+      - name: web
+        image: SHELL
+        command: [busybox, sh, -c, "mkdir /www; hostname > /www/index.html; exec busybox httpd -f -p 8080 -h /www"]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: default}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+"""
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The lab, and the stand-in on it."""
+
+    backend: ContainerBackend
+    paths: LabPaths
+    release: Path
+
+    def ssh(self, machine: str, command: str, *, check: bool = True, timeout: float = 90) -> Result:
+        return run(["ssh", "-F", str(self.paths.ssh_config), machine, command], check=check, timeout=timeout)
+
+    def root(self, machine: str) -> Path:
+        """The machine's files, seen from the host."""
+        return Path(f"/proc/{ControlGroups().init_of(NAME, machine)}/root")
+
+    def put(self, machine: str, path: str, text: str, mode: int = 0o644) -> None:
+        place = self.root(machine) / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+        place.chmod(mode)
+
+    def read(self, machine: str, path: str) -> str:
+        return (self.root(machine) / path.lstrip("/")).read_text()
+
+    def install(self, machine: str) -> None:
+        """As from an airgap directory."""
+        root = self.root(machine)
+        images = root / K3S.images.lstrip("/")
+        images.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.release / "k3s-airgap-images-amd64.tar", images)
+        shutil.copy(self.release / "k3s", root / K3S.program.lstrip("/"))
+        for link in K3S.links:
+            (root / K3S.program.lstrip("/")).with_name(link).symlink_to("k3s")
+        role = role_of(machine)
+        self.put(machine, f"/etc/systemd/system/{K3S.unit(role)}", k3s_units.unit(K3S, role))
+        self.ssh(machine, "systemctl daemon-reload")
+
+    def configure(self, machine: str, token: str, cluster: K3sCluster = CLUSTER, **more: t.Any) -> None:
+        node = K3sMachine(machine, machine, role_of(machine), (ADDRESSES[machine],), first=machine == "s1")
+        config = {**k3s_config.ours(cluster, node), **more}
+        for path, text in k3s_config.files(cluster, config).items():
+            self.put(machine, path, text, 0o600)
+        self.put(machine, K3S.token, f"{token}\n", 0o600)
+
+    def start(self, machine: str) -> float:
+        """Wait until the unit says that it is ready; how long that took."""
+        begin = time.monotonic()
+        self.ssh(machine, f"systemctl restart {self.unit(machine)}")
+        return time.monotonic() - begin
+
+    def refused(self, machine: str, said: str) -> None:
+        """Start it, and see it say this and not become ready."""
+        unit = self.unit(machine)
+        self.ssh(
+            machine, f"journalctl --rotate -q; journalctl --vacuum-time=1s -q; systemctl restart --no-block {unit}"
+        )
+        self.wait(lambda: said in self.journal(machine), f"{machine} to say {said!r}")
+        state = self.ssh(machine, f"systemctl is-active {unit}", check=False).stdout.strip()
+        self.ssh(machine, f"systemctl stop {unit}; systemctl reset-failed {unit}", check=False)
+        assert state != "active"
+
+    def journal(self, machine: str) -> str:
+        return self.ssh(machine, f"journalctl -q -o cat -u {self.unit(machine)}").stdout
+
+    def unit(self, machine: str) -> str:
+        return K3S.unit(role_of(machine))
+
+    def kubectl(self, arguments: str, machine: str = "s1") -> t.Any:
+        return json.loads(self.ssh(machine, f"kubectl {arguments} -o json").stdout)
+
+    def wait(self, done: t.Callable[[], t.Any], what: str, seconds: float = 60) -> t.Any:
+        deadline = time.monotonic() + seconds
+        while True:
+            found = done()
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited {seconds:g} s for {what}")
+            time.sleep(0.3)
+
+    def ready_nodes(self) -> set[str]:
+        return {
+            node["metadata"]["name"]
+            for node in self.kubectl("get nodes")["items"]
+            for condition in node["status"]["conditions"]
+            if condition["type"] == "Ready" and condition["status"] == "True"
+        }
+
+    def record(self, machine: str) -> list[dict[str, str]]:
+        return [json.loads(line) for line in self.read(machine, f"{K3S.data_dir}/standin/record.jsonl").splitlines()]
+
+
+def role_of(machine: str) -> t.Literal["server", "agent"]:
+    return "server" if machine.startswith("s") else "agent"
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Machines]:
+    if not BUNDLE.name:
+        pytest.skip("no source bundle has been built on this host")
+    arguments = [sys.executable, ROOT / "tests/standin/build.py", "--bundle", BUNDLE, "--version", VERSION]
+    release = Path(subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.strip())
+    cache = tmp_path_factory.mktemp("cache")
+    backend = ContainerBackend(cache, base=BaseRoot(cache_folder() / "lab", run))
+    lab = parse_lab(
+        {
+            "name": NAME,
+            "segments": {"lan": {"network": "10.86.0.0/24"}},
+            "machines": {
+                name: {
+                    "addresses": {"lan": address},
+                    "disks": [{"name": "rancher", "kind": "folder", "path": "/var/lib/rancher"}],
+                }
+                for name, address in ADDRESSES.items()
+            },
+        }
+    )
+    try:
+        backend.up(lab)
+        found = Machines(backend, LabPaths(NAME, cache), release)
+        for name in ADDRESSES:
+            found.install(name)
+        yield found
+    finally:
+        backend.down(NAME)
+    assert backend.leftovers(NAME) == []
+
+
+@pytest.fixture(scope="module")
+def first(machines: Machines) -> Machines:
+    """One server."""
+    machines.configure("s1", PASSWORD, **{"tls-san": ("api.lab", ADDRESSES["s1"])})
+    machines.put("s1", "/etc/rancher/k3s/config.yaml.d/90-mine.yaml", "klbelet-arg: [v=9]\nselinux: true\n")
+    machines.start("s1")
+    machines.wait(lambda: machines.ready_nodes() == {"s1"}, "s1 to be ready")
+    return machines
+
+
+@pytest.fixture(scope="module")
+def token(first: Machines) -> str:
+    return first.read("s1", K3S.server_token).strip()
+
+
+@pytest.fixture(scope="module")
+def all_joined(first: Machines, token: str) -> Machines:
+    """Two servers and an agent."""
+    for name in ("s2", "a1"):
+        first.configure(name, token)
+        first.start(name)
+    first.wait(lambda: first.ready_nodes() == set(ADDRESSES), "all to be ready")
+    return first
+
+
+def test_a_server_has_its_files(first: Machines) -> None:
+    # k3s.md B.3, B.4, C.1
+    digest = hashlib.sha256(first.read("s1", K3S.server_ca).encode()).hexdigest()
+    assert first.read("s1", K3S.server_token) == f"K10{digest}::server:{PASSWORD}\n"
+    kubeconfig = first.root("s1") / K3S.kubeconfig.lstrip("/")
+    assert kubeconfig.stat().st_mode & 0o777 == 0o600
+    assert "server: https://127.0.0.1:6443" in kubeconfig.read_text()
+    config = first.read("s1", K3S.runtime_config)
+    assert f'bin_dirs = ["{K3S.data_dir}/data/cni"]' in config
+    assert json.loads(first.read("s1", K3S.encryption))["kind"] == "EncryptionConfiguration"
+    assert first.ssh("s1", "k3s --version").stdout.splitlines()[0].split()[:3] == ["k3s", "version", VERSION]
+
+
+def test_a_node_says_how_it_was_started(first: Machines) -> None:
+    # k3s.md brief of B.2: labels and annotations of a server
+    metadata = first.kubectl("get node s1")["metadata"]
+    assert metadata["labels"]["node-role.kubernetes.io/control-plane"] == "true"
+    assert metadata["labels"]["node-role.kubernetes.io/etcd"] == "true"
+    assert metadata["labels"]["node.kubernetes.io/instance-type"] == "k3s"
+    assert PASSWORD not in json.dumps(metadata)
+    assert json.loads(metadata["annotations"]["k3s.io/node-args"])[0] == "server"
+
+
+def test_what_k3s_ignores_is_recorded(first: Machines) -> None:
+    # k3s.md A.10: unknown keys are skipped with a warning
+    entries = {(entry["kind"], entry["subject"]) for entry in first.record("s1")}
+    assert ("unknown-key", "klbelet-arg") in entries
+    assert ("not-covered", "selinux") in entries
+    assert "Unknown flag --klbelet-arg found in config.yaml, skipping" in first.journal("s1")
+
+
+def test_the_port_answers_as_k3s(first: Machines) -> None:
+    # k3s.md C.1: unauthenticated endpoints
+    ask = "import ssl,urllib.request as u;print(u.urlopen('https://10.86.0.11:6443/{}',context=ssl._create_unverified_context()).read().decode())"
+    assert first.ssh("a1", f'python3 -c "{ask.format("ping")}"').stdout.strip() == "pong"
+    assert (
+        first.ssh("a1", f'python3 -c "{ask.format("cacerts")}"').stdout.strip()
+        == first.read("s1", K3S.server_ca).strip()
+    )
+
+
+@pytest.mark.parametrize("machine", ["s2", "a1"])
+def test_a_token_of_another_cluster_is_refused(first: Machines, machine: str) -> None:
+    # k3s.md C.1: the CA's hash is compared before anything is told
+    first.configure(machine, f"K10{'0' * 64}::server:{PASSWORD}")
+    first.refused(machine, f"token CA hash does not match the Cluster CA certificate hash: {'0' * 64} != ")
+
+
+def test_a_wrong_password_is_refused(first: Machines, token: str) -> None:
+    # k3s.md C.1: authenticate last
+    first.configure("s2", "wrong")
+    first.refused("s2", "/v1-k3s/server-bootstrap: 401 Unauthorized")
+    first.configure("a1", re.sub("::.*", "::node:wrong", token))
+    first.refused("a1", "Waiting to retrieve agent configuration; server is not ready: ")
+    assert "401" in first.journal("a1")
+
+
+def test_other_critical_values_are_refused(first: Machines, token: str) -> None:
+    # k3s.md A.12
+    first.configure("s2", token, replace(CLUSTER, flannel_backend="host-gw", secrets_encryption=False))
+    first.refused("s2", "critical configuration value mismatch between servers")
+    journal = first.journal("s2")
+    for name in ("flannel-backend", "secrets-encryption"):
+        assert f"critical configuration mismatched: {name}" in journal
+    assert "mismatched: cluster-cidr" not in journal
+
+
+def test_what_the_stand_in_lacks_it_refuses(first: Machines, token: str) -> None:
+    first.configure("s2", token, replace(CLUSTER, disabled=("traefik",)))
+    first.refused("s2", "not in the stand-in: metrics-server")
+    done = first.ssh("s1", "k3s certificate rotate", check=False)
+    assert (done.rc, "not in the stand-in" in done.stderr) == (1, True)
+
+
+def test_servers_and_agents_join(all_joined: Machines) -> None:
+    # k3s.md C.3
+    members = etcd_members(all_joined)
+    assert [member["name"].partition("-")[0] for member in members] == ["s1", "s2"]
+    assert all("isLearner" not in member for member in members)
+    secrets = {one["metadata"]["name"] for one in all_joined.kubectl("-n kube-system get secrets")["items"]}
+    assert {f"{name}.node-password.k3s" for name in ADDRESSES} <= secrets
+    slices = all_joined.wait(
+        lambda: len(all_joined.kubectl("get endpointslice kubernetes")["endpoints"]) == 2, "both servers' endpoints"
+    )
+    assert slices
+
+
+def test_pods_reach_one_another_and_outlive_a_restart(all_joined: Machines) -> None:
+    # k3s.md B.2: KillMode=process, a restart leaves pods alone
+    image = next(name for name in images(all_joined) if "busybox" in name)
+    all_joined.put("s1", f"{K3S.manifests}/web.yaml", PODS.replace("SHELL", image))  # k3s.md B.6
+    pods = all_joined.wait(lambda: running_pods(all_joined), "a pod on each node")
+    for name, address in pods.items():
+        assert all_joined.ssh("a1", fetch(address)).stdout.strip() == name
+    address = all_joined.kubectl("get service web")["spec"]["clusterIP"]
+    for machine in ADDRESSES:
+        assert all_joined.ssh(machine, fetch(address)).stdout.strip() in pods
+    before = container_starts(all_joined)
+    for machine in ("s1", "a1"):
+        assert all_joined.start(machine) < 60
+    all_joined.wait(lambda: all_joined.ready_nodes() == set(ADDRESSES), "all to be ready again")
+    assert container_starts(all_joined) == before
+
+
+def test_a_name_belongs_to_one_machine(all_joined: Machines) -> None:
+    # k3s.md B.3: /etc/rancher/node/password
+    password = all_joined.read("a1", K3S.node_password)
+    all_joined.put("a1", K3S.node_password, "of another machine\n", 0o600)
+    all_joined.refused("a1", "Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password'")
+    all_joined.put("a1", K3S.node_password, password, 0o600)
+    all_joined.start("a1")
+
+
+def test_a_removed_server_stays_away_until_its_data_is_gone(all_joined: Machines) -> None:
+    # k3s.md C.3: deleting the node takes its etcd member out
+    all_joined.ssh("s1", "kubectl delete node s2")
+    all_joined.wait(lambda: len(etcd_members(all_joined)) == 1, "the member to be removed")
+    all_joined.wait(lambda: "etcd exited" in all_joined.journal("s2"), "k3s to end on s2")
+    all_joined.refused("s2", "the member has been permanently removed from the cluster")
+    names = {one["metadata"]["name"] for one in all_joined.kubectl("-n kube-system get secrets")["items"]}
+    assert "s2.node-password.k3s" not in names
+    all_joined.ssh("s2", f"rm -rf {K3S.data_dir}/server/db")
+    all_joined.start("s2")
+    all_joined.wait(lambda: all_joined.ready_nodes() == set(ADDRESSES), "s2 to be back")
+
+
+def test_nothing_lies_outside_of_the_folders_of_k3s(all_joined: Machines) -> None:
+    allowed = (
+        *K3S.data,
+        "/etc/klubster",
+        "/usr/local/bin",
+        "/etc/systemd",
+        "/var/log",
+        "/run",
+        "/proc",
+        "/sys",
+        "/dev",
+        "/root",
+    )
+    for machine in ADDRESSES:
+        found = all_joined.ssh(
+            machine, "find / -xdev -newer /etc/hostname \\( -type f -o -type l \\) 2>/dev/null", check=False
+        )
+        foreign = [path for path in found.stdout.split() if not path.startswith(allowed)]
+        foreign = [
+            path
+            for path in foreign
+            if not re.match(r"/(etc/(machine-id|resolv|hosts|mtab|ssh)|var/(lib/(systemd|dbus)|cache|tmp))", path)
+        ]
+        assert foreign == []
+
+
+def etcd_members(machines: Machines, machine: str = "s1") -> list[dict[str, t.Any]]:
+    tls = f"{K3S.data_dir}/server/tls/etcd"
+    said = machines.ssh(
+        machine,
+        f"{K3S.data_dir}/data/current/bin/etcdctl --endpoints=https://127.0.0.1:2379 --cacert={tls}/server-ca.crt "
+        f"--cert={tls}/client.crt --key={tls}/client.key member list -w json",
+    )
+    return sorted(json.loads(said.stdout)["members"], key=lambda member: str(member["name"]))
+
+
+def images(machines: Machines) -> list[str]:
+    return machines.ssh("s1", "ctr images ls -q").stdout.split()
+
+
+def running_pods(machines: Machines) -> dict[str, str]:
+    """Address by name, once one runs on each node."""
+    found = machines.kubectl("get pods -l app=web")["items"]
+    running = {
+        pod["metadata"]["name"]: pod["status"].get("podIP", "") for pod in found if pod["status"]["phase"] == "Running"
+    }
+    return running if len(running) == len(ADDRESSES) and all(running.values()) else {}
+
+
+def container_starts(machines: Machines) -> dict[str, str]:
+    return {
+        pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["containerID"]
+        for pod in machines.kubectl("get pods -A")["items"]
+    }
+
+
+def fetch(address: str) -> str:
+    port = "" if address.startswith("10.43.") else ":8080"
+    return f"python3 -c \"import urllib.request as u;print(u.urlopen('http://{address}{port}/',timeout=10).read().decode())\""

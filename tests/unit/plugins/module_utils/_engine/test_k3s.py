@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done on a machine under k3s: phases, tokens, start, join. The service is a small machine of its own here."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s, K3sInvitation, K3sSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import NodeSettings
+
+SERVER = NodeSettings("server1", "192.0.2.11", "server")
+AGENT = NodeSettings("agent1", "192.0.2.21", "agent", labels={"zone": "a"})
+PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+HASH = tokens.ca_hash(PEM)
+
+
+class FakeApi:
+    def __init__(self, nodes: dict[str, t.Any]) -> None:
+        self.nodes, self.patches = nodes, list[tuple[str, t.Any]]()
+
+    def ready(self) -> bool:
+        return True
+
+    def get(self, path: str) -> dict[str, t.Any]:
+        if path == "/api/v1/nodes":
+            return {"items": [{"metadata": {"name": name, **node}} for name, node in self.nodes.items()]}
+        name = path.rpartition("/")[2]
+        if name not in self.nodes:
+            raise ApiError("not found", 404)
+        return {"metadata": {"name": name}}
+
+    def patch(self, path: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        self.patches.append((path, body))
+        return {}
+
+    def delete(self, path: str) -> None:
+        raise AssertionError(path)
+
+
+class Machine:
+    """A machine in a folder, and a service that does what k3s leaves behind, or ends each time it is started."""
+
+    def __init__(self, folder: Path, node: NodeSettings, said: str = "", ends: int = 0, **settings: t.Any) -> None:
+        self.root, self.said, self.ends, self.restarts = folder / "root", said, ends, 0
+        self.calls: list[list[str]] = []
+        self.active = "inactive"
+        self.api = FakeApi({"server1": {}, "agent1": {}})
+        given = {"name": "home", "api_name": "api.home.internal", "api_port": 6443, "api_address": "192.0.2.10"}
+        cluster = K3sSettings(**{**given, **settings})
+        self.k3s = K3s(K3S, cluster, node, self.run, folder / "state", self.root, 1.0, lambda _: self.api)
+
+    def run(self, argv: t.Sequence[str], **_: t.Any) -> Result:
+        if argv[0] == "journalctl":
+            return Result(0, self.said, "")
+        self.calls.append(list(argv))
+        if argv[:2] == ["systemctl", "--no-block"]:
+            self._start()
+        if "--value" in argv:
+            self.restarts += 1 if self.ends and self.active == "activating" else 0
+            return Result(0, f"{self.restarts}\n", "")
+        if argv[1] == "show":
+            return Result(0, f"Id={argv[-1]}\nActiveState={self.active}\n", "")
+        return Result(0, "", "")
+
+    def _start(self) -> None:
+        if self.ends:
+            self.active = "activating"
+            return
+        self.active = "active"
+        self.leave(K3S.node_password, "p")
+        if self.k3s.is_server:
+            self.leave(K3S.server_ca, PEM)
+            self.leave(K3S.server_token, f"K10{HASH}::server:{self.text(K3S.token)}\n")
+            self.leave(K3S.server_agent_token, f"K10{HASH}::node:{self.text(K3S.agent_token)}\n")
+
+    def leave(self, path: str, text: str) -> None:
+        place = self.root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+
+    def text(self, path: str) -> str:
+        return (self.root / path.lstrip("/")).read_text().strip()
+
+
+def test_a_first_server_makes_its_tokens_once(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER)
+    assert machine.k3s.phase() == "none"
+    machine.k3s.begin("", "")
+    made = machine.text(K3S.token)
+    assert len(made) == 64
+    assert made != machine.text(K3S.agent_token)
+    assert (machine.root / K3S.token.lstrip("/")).stat().st_mode & 0o777 == 0o600
+    assert "cluster-init: true" in machine.text(K3S.join_drop_in)
+    assert (machine.k3s.phase(), machine.k3s.state().ca_hash) == ("complete", HASH)
+    assert made not in str(machine.calls)
+    machine.k3s.begin("", "")
+    assert machine.text(K3S.token) == made
+
+
+def test_a_given_token_is_taken(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER)
+    machine.k3s.begin(f"K10{'0' * 64}::server:mine", "agents")
+    # The first server's CA does not exist yet, so its hash means nothing.
+    assert (machine.text(K3S.token), machine.text(K3S.agent_token)) == ("mine", "agents")
+
+
+def test_a_server_invites_and_another_joins_with_the_hash_of_the_ca(tmp_path: Path) -> None:
+    first = Machine(tmp_path / "1", SERVER)
+    first.k3s.begin("s", "a")
+    invitation = first.k3s.invite(servers=True)
+    assert invitation == K3sInvitation("https://192.0.2.11:6443", f"K10{HASH}::node:a", f"K10{HASH}::server:s")
+    assert first.k3s.invite(servers=False).server_token == ""
+    second = Machine(tmp_path / "2", NodeSettings("server2", "192.0.2.12", "server"))
+    second.k3s.join(invitation)
+    assert second.text(K3S.token) == f"K10{HASH}::server:s"
+    # The agents' token is checked by no CA: it is what agents are let in with.
+    assert second.text(K3S.agent_token) == "a"
+    assert second.text(K3S.join_drop_in).endswith('server: "https://api.home.internal:6443"')
+    agent = Machine(tmp_path / "3", AGENT)
+    agent.k3s.join(first.k3s.invite(servers=False))
+    assert agent.k3s.state().ca_hash == HASH
+    assert not (agent.root / K3S.token.lstrip("/")).exists()
+
+
+def test_a_server_whose_own_address_is_the_registered_one_joins_at_the_other(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER, api_address="192.0.2.11")
+    machine.k3s.join(K3sInvitation("https://192.0.2.12:6443", f"K10{HASH}::node:a", f"K10{HASH}::server:s"))
+    assert 'server: "https://192.0.2.12:6443"' in machine.text(K3S.join_drop_in)
+
+
+def test_servers_that_share_a_datastore_join_nobody(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER, embedded=False)
+    machine.k3s.join(K3sInvitation("https://192.0.2.12:6443", f"K10{HASH}::node:a", f"K10{HASH}::server:s"))
+    assert "server:" not in machine.text(K3S.join_drop_in)
+
+
+def test_a_start_that_ends_again_and_again_names_its_cause_and_no_token(tmp_path: Path) -> None:
+    said = 'level=fatal msg="starting kubernetes: token CA hash does not match" token=verysecrettoken\n'
+    machine = Machine(tmp_path, SERVER, said, ends=3)
+    with pytest.raises(EngineError, match=r"k3s.service ended 3 times") as caught:
+        machine.k3s.begin("verysecrettoken", "x")
+    assert "verysecrettoken" not in str(caught.value)
+    assert machine.k3s.phase() == "half"
+    machine.ends, machine.active = 0, "inactive"
+    machine.k3s.begin("", "")
+    assert machine.text(K3S.token) == "verysecrettoken"
+
+
+def test_a_start_that_never_gets_ready_ends_at_the_deadline(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER)
+    machine.k3s.timeout = 0.0
+    machine.api.ready = lambda: False  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match="was not ready within 0 s"):
+        machine.k3s.begin("", "")
+
+
+@pytest.mark.parametrize("sign", K3S.signs)
+def test_what_others_installed_is_left_alone(tmp_path: Path, sign: str) -> None:
+    machine = Machine(tmp_path, SERVER)
+    machine.leave(sign, "")
+    with pytest.raises(EngineError, match="did not install it"):
+        machine.k3s.phase()
+
+
+def test_another_cluster_and_lost_files_are_refused(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER)
+    machine.k3s.begin("", "")
+    machine.k3s.cluster = K3sSettings("other", "api.other.internal", 6443, "192.0.2.10")
+    with pytest.raises(EngineError, match="belongs to the cluster 'home', not to 'other'"):
+        machine.k3s.phase()
+    machine.k3s.cluster = K3sSettings("home", "api.home.internal", 6443, "192.0.2.10")
+    (machine.root / K3S.node_password.lstrip("/")).unlink()
+    assert machine.k3s.phase() == "none"
+    machine.leave(f"{K3S.etcd_data}/member", "")
+    with pytest.raises(EngineError, match="was a server"):
+        machine.k3s.phase()
+
+
+def test_a_server_says_of_whom_the_cluster_knows_too_little(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER, single_node=True)
+    machine.k3s.begin("", "")
+    gone = NodeSettings("agent2", "192.0.2.22", "agent")
+    state = machine.k3s.state([SERVER, AGENT, gone])
+    assert (state.differing, state.absent) == (("agent1",), ("agent2",))
+
+
+def test_labels_are_given_once_the_node_is_there(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER)
+    assert machine.k3s.reconcile(AGENT)
+    path, patch = machine.api.patches[0]
+    assert path == "/api/v1/nodes/agent1"
+    assert patch["metadata"]["labels"] == {"zone": "a"}
+    machine.api.nodes, machine.k3s.timeout = {}, 0.0
+    with pytest.raises(EngineError, match="agent1 did not register"):
+        machine.k3s.reconcile(AGENT)
