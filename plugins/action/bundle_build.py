@@ -19,6 +19,7 @@ _SPEC: dict[str, dict[str, t.Any]] = {
     "cache_dir": {"type": "path"},
     "role_dir": {"type": "path"},
     "jobs": {"type": "int", "default": 0},
+    "version": {"type": "str", "default": ""},
     "verify": {"type": "str", "choices": ["quick", "full"], "default": "quick"},
 }
 _DISPLAY = Display()
@@ -56,6 +57,7 @@ def _request(arguments: dict[str, t.Any]) -> bundle.Request:
         sets=tuple(arguments["sets"]),
         jobs=arguments["jobs"],
         full=arguments["verify"] == "full",
+        version=arguments["version"],
     )
 
 

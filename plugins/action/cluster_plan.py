@@ -25,7 +25,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self.validate_argument_spec(argument_spec={})
         hosts, groups = hosts_and_groups(task_vars or {})
         try:
-            parsed = parse(hosts, groups, bundle_dir=str(default_bundle_dir()))
+            parsed = parse(hosts, groups, bundle_dir=lambda version: str(default_bundle_dir(version=version)))
         except KlubsterError as exc:
             problems = exc.problems if isinstance(exc, InvalidInput) else ()
             return result | {"failed": True, "msg": str(exc), "problems": [vars(problem) for problem in problems]}

@@ -24,6 +24,10 @@ options:
     type: list
     elements: str
     required: true
+  version:
+    description: The wanted version. With it, RV(_value['refused']) says why the cluster may not go there.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -42,18 +46,50 @@ _value:
 
 import typing as t
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import upgrade
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, decide
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
-def engine_decision(results: t.Any, servers: t.Any) -> dict[str, t.Any]:
+def engine_decision(results: t.Any, servers: t.Any, version: t.Any = "") -> dict[str, t.Any]:
     """The decision as plain data."""
     found = plain(results)
     states = {name: NodeState(**result["node"]) for name, result in found.items() if (result or {}).get("node")}
     decision = decide(plain(servers), states)
     wanted = next((result.get("kube_proxy_wanted", "") for result in found.values() if (result or {}).get("node")), "")
     proxy_differs = bool(decision.kube_proxy) and decision.kube_proxy != wanted
-    return decision.as_dict() | {"proxy_differs": proxy_differs, "needed": decision.needed or proxy_differs}
+    further = {
+        "proxy_differs": proxy_differs,
+        "needed": decision.needed or proxy_differs,
+        "refused": _refused(str(version), states, plain(servers)) if version else "",
+        # A machine that is changed one at a time is opened when that is done.
+        "reopen": [
+            states[name].node_name
+            for name, result in found.items()
+            if name in states and states[name].closed and result.get("change") not in ("restart", "drain")
+        ],
+    }
+    return decision.as_dict() | further
+
+
+def _refused(version: str, states: t.Mapping[str, NodeState], servers: t.Sequence[str]) -> str:
+    """Why the machines may not go to this version; empty when they may."""
+    try:
+        running = [
+            upgrade.Running(
+                name,
+                "server" if name in servers else "agent",
+                tuple(upgrade.Version.parse(text, name) for text in state.versions),
+            )
+            for name, state in states.items()
+            if state.phase == "complete"
+        ]
+        joining = [name for name, state in states.items() if state.phase != "complete"]
+        problems = upgrade.problems_of(version, running, joining)
+    except InvalidInput as exc:
+        return str(exc)
+    return str(InvalidInput(problems)) if problems else ""
 
 
 class FilterModule:

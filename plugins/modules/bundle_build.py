@@ -53,6 +53,11 @@ options:
     description: How many components are built at the same time. With V(0) processors and memory decide.
     type: int
     default: 0
+  version:
+    description: >-
+      Version of Kubernetes of which the bundle is built, one of those that the catalogue knows; by default its own.
+    type: str
+    default: ""
   verify:
     description:
       - How an existing bundle is checked. V(quick) compares sizes and times of all files, V(full) their sha256.

@@ -123,6 +123,26 @@ batch:
   returned: success
   type: int
   sample: 5
+canary:
+  description: Inventory name of the machine that is changed first, or nothing.
+  returned: success
+  type: str
+  sample: ""
+drain_timeout:
+  description: Seconds that pods have to leave a node that is changed.
+  returned: success
+  type: int
+  sample: 300
+drain_force:
+  description: Whether pods that nothing brings back are ended.
+  returned: success
+  type: bool
+  sample: false
+snapshots_kept:
+  description: Snapshots from before upgrades that a server keeps.
+  returned: success
+  type: int
+  sample: 5
 secure_logging:
   description: Whether the results of tasks that handle secrets are hidden.
   returned: success

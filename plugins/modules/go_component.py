@@ -48,6 +48,10 @@ options:
     description: Folder of the role with C(vars/components.yml) and C(files/).
     type: path
     required: true
+  version:
+    description: Version of Kubernetes for which the catalogue is read; by default its own.
+    type: str
+    default: ""
 requirements:
   - Go 1.24 or later, for some components also gcc, libseccomp-dev and pkg-config
   - PyYAML
@@ -112,7 +116,7 @@ def built(builder: Builder, component: catalogue.Component, *, check_mode: bool)
 
 def refreshed(builder: Builder, component: catalogue.Component, *, check_mode: bool) -> dict[str, t.Any]:
     """Write go.mod and go.sum anew."""
-    folder = builder.files / component.name
+    folder = builder.files / (component.sums or component.name)
     before = builder.committed(component)
     changed = True if check_mode else builder.refresh(component)
     after = before if check_mode else builder.committed(component)
@@ -130,6 +134,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["built", "refreshed"], "default": "built"},
             "cache_dir": {"type": "path"},
             "role_dir": {"type": "path", "required": True},
+            "version": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -140,7 +145,7 @@ def main() -> None:
             if module.params["cache_dir"]
             else catalogue.default_cache()
         )
-        content = catalogue.load(Path(module.params["role_dir"]))
+        content = catalogue.load(Path(module.params["role_dir"]), module.params["version"])
         tools = gomodule.toolchain(processes)
         builder = Builder(cache, content.files, tools, tools.arch, processes)
         verb = built if module.params["state"] == "built" else refreshed

@@ -39,9 +39,12 @@ options:
       - V(begun) starts the cluster on this server. V(joined) joins the cluster that O(invitation) leads to.
       - V(invited) makes an invitation on a live server. V(labelled) gives the Nodes in O(nodes) their labels
         and taints from there, and V(proxied) brings a changed kube-proxy configuration to the cluster.
+      - V(started) starts containerd and kubelet of a node as they are, if they are stopped.
+      - V(upgraded) lets kubeadm bring this node's control plane and kubelet's configuration to O(version); kubelet
+        itself comes with V(present).
     type: str
     default: present
-    choices: [present, begun, joined, invited, labelled, proxied]
+    choices: [present, begun, joined, invited, labelled, proxied, started, upgraded]
   nodes:
     description: For V(state=labelled), the machines whose Nodes are looked after.
     type: list

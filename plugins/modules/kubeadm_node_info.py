@@ -150,6 +150,13 @@ kubeconfig_sha256:
   returned: success
   type: str
   sample: 0f3a
+change:
+  description:
+    - What bringing it means. V(none), V(live) when nothing that runs notices, V(restart) when a service starts
+      anew and pods stay, V(drain) when pods have to go elsewhere first.
+  returned: success
+  type: str
+  sample: none
 kube_proxy_wanted:
   description: Digest of the wanted kube-proxy configuration, to compare with that of a live server.
   returned: success
@@ -182,8 +189,10 @@ def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         ),
         lower_oom_score=params["lower_oom_score"],
     )
+    seen = comparison.look(machine, wanted, NodeState(**(found.node or {})))
     return {
-        "lacking": comparison.lacking(machine, wanted, NodeState(**(found.node or {}))),
+        "lacking": seen.lacking,
+        "change": seen.change,
         "node": found.node,
         "machine": found.machine,
         "kubeconfig_sha256": kubeconfig.digest_for(machine.root / machine.layout.kubeconfig.lstrip("/"), params),

@@ -243,7 +243,8 @@ installed:
     files: {/usr/local/bin/kubelet: 4c1a0b3f}
     kubeadm: [/etc/kubernetes/kubelet.conf]
     api: "api.home.internal:6443"
-    role: agent
+    role: server
+    version: 1.34.2
     markers: {kubeadm: home}
     versions: {kubelet: 1.34.2}
 """

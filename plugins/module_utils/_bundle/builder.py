@@ -27,7 +27,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._files import sh
 RECIPE = 2
 RECORD = "component.json"
 # What a component yields does not depend on these.
-_NOT_IN_KEY = ("weight", "memory", "set", "licences")
+_NOT_IN_KEY = ("weight", "memory", "set", "licences", "sums")
 
 
 @dataclass(frozen=True)
@@ -146,21 +146,25 @@ class Builder:
         """Write the component's go.mod and go.sum anew; whether they changed."""
         if component.source == "git":
             return False  # the commit fixes its go.mod and go.sum
-        folder = self.files / component.name
+        folder = self._sums(component)
         before = self.committed(component)
         with self._working(component) as work:
             env = self.environment(component, work)
             source, _h1 = gomodule.download(component, run=self.run, env=env)
             gomodule.refresh(component, work, run=self.run, env=env, source=source)
+            folder.mkdir(parents=True, exist_ok=True)
             for name in before:
                 write_atomically(folder / name, (work / name).read_bytes())
         return before != self.committed(component)
 
     def committed(self, component: Component) -> dict[str, bytes]:
         """The component's go.mod and go.sum as they are; empty where there is none."""
-        folder = self.files / component.name
+        folder = self._sums(component)
         paths = (folder / "go.mod", folder / "go.sum")
         return {path.name: path.read_bytes() if path.exists() else b"" for path in paths}
+
+    def _sums(self, component: Component) -> Path:
+        return self.files / (component.sums or component.name)
 
     def _sources(self, component: Component, work: Path) -> tuple[Path, tuple[gomodule.Module, ...]]:
         """Fetch and verify all sources: the folder to build in, and the modules."""

@@ -44,6 +44,7 @@ class Request:
     :param role_dir: the role's folder with catalogue and sums.
     :param jobs: builds at the same time; 0 leaves it to the machine.
     :param full: compare every sha256 instead of sizes and times.
+    :param version: of Kubernetes, where it is not the catalogue's own.
     """
 
     cache: catalogue.Cache
@@ -51,6 +52,7 @@ class Request:
     sets: tuple[str, ...] = ("cluster",)
     jobs: int = 0
     full: bool = False
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def inspect(request: Request, run: Runner) -> State:
 
     :raises InvalidInput: Go is missing, too old or set up badly; a set does not exist.
     """
-    content = catalogue.load(request.role_dir)
+    content = catalogue.load(request.role_dir, request.version)
     known = sorted({component.set for component in content.components})
     unknown = [name for name in request.sets if name not in known]
     if unknown or not request.sets:
@@ -88,7 +90,7 @@ def inspect(request: Request, run: Runner) -> State:
         raise InvalidInput([problem])
     tools = gomodule.toolchain(run)
     builder = Builder(request.cache, content.files, tools, tools.arch, run)
-    key = catalogue.bundle_key(request.role_dir, tools.arch)
+    key = catalogue.bundle_key(request.role_dir, tools.arch, request.version)
     plan = assembly.Plan(content, builder, content.of_sets(request.sets), key)
     complete, reason = assembly.complete(plan, full=request.full)
     built: dict[str, Built] = {}

@@ -23,6 +23,9 @@ except ImportError:
 
 SCHEMA = 1
 _VARIABLE = "__source_bundle_catalogue"
+_OVERLAY_VARIABLE = "__source_bundle_overlay"
+#: the component whose version names a bundle
+_NAMING = "kubernetes"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+incompatible)?")
 _TAG = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]*")
@@ -131,6 +134,8 @@ class Component:
     weight: int = 60
     #: MiB at the peak of its build
     memory: int = 1200
+    #: folder with its go.mod and go.sum, seen from ``files/``; its name where the catalogue is not overlaid
+    sums: str = ""
 
     def package_path(self, program: Program) -> str:
         """The import path of a program."""
@@ -241,22 +246,33 @@ def go_arch(machine: str = "") -> str:
     return _GO_ARCH[machine]
 
 
-def load(role_dir: Path | None = None) -> Catalogue:
+def load(role_dir: Path | None = None, version: str = "") -> Catalogue:
     """Read the catalogue of a role folder: ``vars/components.yml`` and ``files/``.
 
+    :param version: another version of Kubernetes; ``versions/<version>/`` says what differs.
     :raises InvalidInput: with every problem found.
     """
     role_dir = role_dir or default_role_dir()
-    text = (role_dir / "vars" / "components.yml").read_text(encoding="utf-8")
-    return parse(text, role_dir / "files")
+    text = _text(role_dir)
+    overlay = _overlay(role_dir, text, version)
+    return parse(text, role_dir / "files", overlay.read_text(encoding="utf-8") if overlay else "", version)
 
 
-def parse(text: str, files: Path) -> Catalogue:
-    """Parse the text of a catalogue."""
-    if yaml is None:
-        raise KlubsterError("Reading the catalogue needs PyYAML: pip install PyYAML")
-    data = yaml.safe_load(text)[_VARIABLE]
+def versions(role_dir: Path | None = None) -> tuple[str, ...]:
+    """The versions of Kubernetes of which a bundle can be built, the catalogue's own first."""
+    role_dir = role_dir or default_role_dir()
+    others = sorted(path.parent.name for path in (role_dir / "versions").glob("*/components.yml"))
+    return (_own_version(_text(role_dir)), *others)
+
+
+def parse(text: str, files: Path, overlay: str = "", version: str = "") -> Catalogue:
+    """Parse the text of a catalogue, and of what differs for one version."""
+    data = _data(text)
     problems: list[Problem] = []
+    if overlay:
+        _lay_over(data, yaml.safe_load(overlay)[_OVERLAY_VARIABLE], version, problems)
+    if problems:
+        raise InvalidInput(problems)
     components = [_component(entry, problems) for entry in data["components"]]
     seen: set[str] = set()
     for component in components:
@@ -276,15 +292,18 @@ def parse(text: str, files: Path) -> Catalogue:
         images=tuple(images),
         system=tuple(system),
         files=files,
-        text=text,
+        text=text + overlay,
     )
 
 
-def bundle_key(role_dir: Path | None = None, arch: str = "") -> str:
+def bundle_key(role_dir: Path | None = None, arch: str = "", version: str = "") -> str:
     """Name of the bundle that a catalogue yields: 16 digits over it, the go.mod and go.sum files, and architecture."""
     role_dir = role_dir or default_role_dir()
     digest = hashlib.sha256(f"klubster bundle {SCHEMA} {arch or go_arch()}\n".encode())
     paths = [role_dir / "vars" / "components.yml", *sorted((role_dir / "files").glob("*/go.*"))]
+    overlay = _overlay(role_dir, _text(role_dir), version)
+    if overlay:
+        paths += [overlay, *sorted(overlay.parent.glob("*/go.*"))]
     for path in paths:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(role_dir).as_posix()} {len(content)}\n".encode())
@@ -292,9 +311,64 @@ def bundle_key(role_dir: Path | None = None, arch: str = "") -> str:
     return digest.hexdigest()[:16]
 
 
-def default_bundle_dir(role_dir: Path | None = None, arch: str = "") -> Path:
+def default_bundle_dir(role_dir: Path | None = None, arch: str = "", version: str = "") -> Path:
     """Where the bundle of this catalogue lies, whether it is built or not."""
-    return default_cache().bundle(bundle_key(role_dir, arch))
+    return default_cache().bundle(bundle_key(role_dir, arch, version))
+
+
+def _text(role_dir: Path) -> str:
+    return (role_dir / "vars" / "components.yml").read_text(encoding="utf-8")
+
+
+def _data(text: str) -> dict[str, t.Any]:
+    if yaml is None:
+        raise KlubsterError("Reading the catalogue needs PyYAML: pip install PyYAML")
+    found: dict[str, t.Any] = yaml.safe_load(text)[_VARIABLE]
+    return found
+
+
+def _own_version(text: str) -> str:
+    for entry in _data(text)["components"]:
+        if entry.get("name") == _NAMING:
+            return str(entry.get("version", ""))
+    return ""
+
+
+def _overlay(role_dir: Path, text: str, version: str) -> Path | None:
+    """The file that says what differs for a version; None for the catalogue's own.
+
+    :raises InvalidInput: no bundle of this version can be built.
+    """
+    if not version or version == _own_version(text):
+        return None
+    path = role_dir / "versions" / version / "components.yml"
+    known = versions(role_dir)
+    if not path.is_file():
+        raise InvalidInput(
+            [
+                Problem(
+                    "klubster_engine_version",
+                    version,
+                    f"The catalogue knows how to build {', '.join(known)}.",
+                    "Choose one of these, or name the folder of a bundle of yours: klubster_bundle_dir.",
+                )
+            ]
+        )
+    return path
+
+
+def _lay_over(data: dict[str, t.Any], overlay: t.Mapping[str, t.Any], version: str, problems: list[Problem]) -> None:
+    """Change the entries of components and images that an overlay names; it cannot add any."""
+    for kind in ("components", "images"):
+        known = {entry["name"]: entry for entry in data[kind]}
+        for name, changes in (overlay.get(kind) or {}).items():
+            if name not in known:
+                rule = f"The catalogue has no such entry in {kind}."
+                problems.append(Problem(f"versions/{version}/{kind}", name, rule, f"Use: {', '.join(sorted(known))}."))
+                continue
+            known[name].update(changes)
+            if kind == "components":
+                known[name]["sums"] = f"../versions/{version}/{name}"
 
 
 def _component(entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Component:
@@ -349,6 +423,7 @@ def _component(entry: t.Mapping[str, t.Any], problems: list[Problem]) -> Compone
         siblings=tuple(sorted(dict(entry.get("siblings", {})).items())),
         weight=int(entry.get("weight", 60)),
         memory=int(entry.get("memory", 1200)),
+        sums=str(entry.get("sums", "")) or name,
     )
 
 
@@ -422,4 +497,5 @@ __all__ = (
     "go_arch",
     "load",
     "parse",
+    "versions",
 )

@@ -23,9 +23,9 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import K
 class ApiError(KlubsterError):
     """The API does not answer, or answers with an error."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, status: int = 0, body: str = "") -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.body = status, body
 
 
 class Api(t.Protocol):
@@ -36,6 +36,8 @@ class Api(t.Protocol):
     def get(self, path: str) -> dict[str, t.Any]: ...
 
     def patch(self, path: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]: ...
+
+    def post(self, path: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]: ...
 
     def delete(self, path: str) -> None: ...
 
@@ -76,6 +78,10 @@ class HttpsApi:
         """Merge ``body`` into an object."""
         return self._json("PATCH", path, body, "application/merge-patch+json")
 
+    def post(self, path: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Create an object, or ask for something to be done."""
+        return self._json("POST", path, body, "application/json")
+
     def delete(self, path: str) -> None:
         """Delete an object; that it is gone already is no error."""
         try:
@@ -95,7 +101,11 @@ class HttpsApi:
     ) -> dict[str, t.Any]:
         status, text = self._call(method, path, json.dumps(body) if body is not None else None, kind)
         if not 200 <= status < 300:
-            raise ApiError(f"{method} {path} at {self.address}:{self.port}: status {status}: {_message(text)}", status)
+            raise ApiError(
+                f"{method} {path} at {self.address}:{self.port}: status {status}: {_message(text)}",
+                status,
+                text.decode(errors="replace"),
+            )
         found: dict[str, t.Any] = json.loads(text)
         return found
 

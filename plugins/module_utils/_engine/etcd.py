@@ -6,15 +6,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.client
 import json
+import os
 import re
 import ssl
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
+from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+
+#: bytes of the sha256 at the end of a snapshot
+_SUM = 32
+_STREAM_TIMEOUT = 60.0
 
 
 class EtcdError(KlubsterError):
@@ -63,6 +71,52 @@ class Etcd:
             return True
         return False
 
+    def version(self) -> str:
+        """The release that this member runs."""
+        return str(self._post(self._url, "/v3/maintenance/status", {}).get("version", ""))
+
+    def snapshot(self, target: Path) -> int:
+        """This member's data into a file, which ends with its sha256; how many bytes.
+
+        :raises EtcdError: it broke off, or the sum is wrong; no file is left.
+        """
+        digest, tail, size = hashlib.sha256(), b"", 0
+        try:
+            with os.fdopen(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+                for blob in self._stream("/v3/maintenance/snapshot"):
+                    file.write(blob)
+                    size += len(blob)
+                    tail += blob
+                    digest.update(tail[:-_SUM])
+                    tail = tail[-_SUM:]
+                os.fsync(file.fileno())
+            if tail != digest.digest():
+                raise EtcdError(f"etcd's data arrived damaged or broke off after {size} bytes. Run again.")
+        except BaseException:
+            target.unlink()
+            raise
+        return size
+
+    def _stream(self, path: str) -> t.Iterator[bytes]:
+        place = urllib.parse.urlsplit(self._url)
+        connection = http.client.HTTPSConnection(
+            place.hostname or "", place.port, timeout=_STREAM_TIMEOUT, context=self._context
+        )
+        try:
+            connection.request("POST", path, "{}", {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise EtcdError(f"etcd at {self._url} refuses {path}: status {answer.status}")
+            for line in answer:
+                entry = json.loads(line)
+                if "result" not in entry:
+                    raise EtcdError(f"etcd at {self._url} broke off {path}: {entry.get('error', entry)}")
+                yield base64.b64decode(entry["result"].get("blob", ""))
+        except (OSError, http.client.HTTPException, ValueError) as exc:
+            raise EtcdError(f"etcd at {self._url} does not send its data: {exc}") from exc
+        finally:
+            connection.close()
+
     def remove(self, member: Member) -> None:
         """Take a member out; a machine that is gone for good need not be asked."""
         self._post(self._url, "/v3/cluster/member/remove", {"ID": member.id})
@@ -85,6 +139,44 @@ class Etcd:
             raise EtcdError(f"etcd at {url} refuses {path}: status {status}: {text[:300].decode(errors='replace')}")
         found: dict[str, t.Any] = json.loads(text)
         return found
+
+
+def refuse_to_stop(members: t.Sequence[Member], healthy: t.Collection[str], name: str) -> None:
+    """Refuse to stop a member for a while when those that go on would be no majority of all.
+
+    One or two servers cannot bear it whatever we do; then the API stands still meanwhile, and nothing is refused.
+
+    :param healthy: ids of members that answer.
+    :raises EtcdError: with what to do first.
+    """
+    voters = [member for member in members if not member.learner]
+    if not any(is_of(member, name) and member.id in healthy for member in voters):
+        return  # it does not run: stopping it costs nothing
+    silent = [member.name or member.id for member in voters if member.id not in healthy]
+    going_on = len(voters) - len(silent) - 1
+    needed = len(voters) // 2 + 1
+    if going_on >= needed or (len(voters) <= 2 and not silent):
+        return
+    raise EtcdError(
+        f"Without {name}, {going_on} of etcd's {len(voters)} members would answer, and {needed} are needed: "
+        f"{', '.join(silent)} is silent already. Start it, or take it out for good (playbooks/remove_node.yml), first."
+    )
+
+
+def lists_agree(members: t.Sequence[Member], stored: t.Mapping[bytes, bytes]) -> str:
+    """How the members that etcd 3.5 works with differ from those that 3.6 would find in its file; empty: not at all.
+
+    :param stored: the bucket ``members`` of a member's file: id as hexadecimal digits -> JSON.
+    """
+    works = {f"{int(member.id):x}": member.learner for member in members}
+    finds = {key.decode(): bool(json.loads(value).get("isLearner")) for key, value in stored.items()}
+    names = {f"{int(member.id):x}": member.name or member.id for member in members}
+    found = [f"{names[key]} is missing in the file" for key in works if key not in finds]
+    found += [f"{key}, which was removed, is still in the file" for key in finds if key not in works]
+    found += [
+        f"{names[key]} still learns in the file" for key in works if key in finds and finds[key] and not works[key]
+    ]
+    return ", ".join(found)
 
 
 def is_of(member: Member, node: str) -> bool:
@@ -127,4 +219,13 @@ def refuse_without_quorum(members: t.Sequence[Member], healthy: t.Collection[str
         )
 
 
-__all__ = ("Etcd", "EtcdError", "Member", "is_of", "parse", "refuse_without_quorum")
+__all__ = (
+    "Etcd",
+    "EtcdError",
+    "Member",
+    "is_of",
+    "lists_agree",
+    "parse",
+    "refuse_to_stop",
+    "refuse_without_quorum",
+)

@@ -11,16 +11,19 @@ cut short is told from one that belongs to the cluster, and only the former is e
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
+import re
 import secrets
 import shutil
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result, Runner
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import drain, nodes
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeadm_config as config
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import nodes
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, HttpsApi
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.certificates import public_key_hash
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
@@ -36,10 +39,14 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import C
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import journal
 
+_SETTINGS = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
 _PROXY = "/api/v1/namespaces/kube-system/configmaps/kube-proxy"
 _PROXY_SET = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
 _DIGEST = "klubster.kateskit.dev/config-digest"
 _PAUSE = 0.2
+_MANIFESTS = "/etc/kubernetes/manifests"
+_TAG = re.compile(r"^\s*image:\s*\S+:v?(\S+)\s*$", re.MULTILINE)
+_UPGRADE_TIMEOUT = 1800.0
 
 
 class EngineError(KlubsterError):
@@ -100,6 +107,7 @@ class Kubeadm:
             return NodeState(phase, node_name=self.node.name)
         ca_hash = public_key_hash(self._ca.read_text(encoding="ascii"))
         api_ready, proxy = False, ""
+        node = self._node_object()
         if self.is_server:
             admin = self.api(administrator=True)
             api_ready = admin.ready()
@@ -110,9 +118,19 @@ class Kubeadm:
             api_ready=api_ready,
             ca_hash=ca_hash,
             kube_proxy=proxy,
-            node_differs=self._differs(),
+            node_differs=bool(node and nodes.patch_for(node, self.node, config.taints_of(self.cluster, self.node))),
             node_name=self.node.name,
+            versions=self._versions(node),
+            closed=drain.is_ours(node),
         )
+
+    def control_plane_differs(self) -> bool:
+        """Whether the control plane of this server has another version than wanted, or an upgrade was cut short."""
+        if not self.is_server:
+            return False
+        wanted = {"kube-apiserver": self.cluster.version, "etcd": self.cluster.etcd_tag}
+        running = {name: self._manifest_tag(name) for name in wanted}
+        return self._upgrade_note.exists() or any(running[name] not in ("", wanted[name]) for name in wanted)
 
     def is_forgotten(self) -> bool:
         """Whether somebody deleted the Node object; kubelet registers again only when it starts."""
@@ -221,6 +239,40 @@ class Kubeadm:
         api.patch(_PROXY_SET, {"spec": {"template": {"metadata": {"annotations": {_DIGEST: wanted}}}}})
         api.patch(_PROXY, {"metadata": {"annotations": {_DIGEST: wanted}}})
 
+    def upgrade(self) -> bool:
+        """Let kubeadm bring this machine's control plane and kubelet's configuration to the wanted version.
+
+        The first server of a cluster brings the cluster's settings along; a note tells the next run when this one
+        was cut short.
+
+        :return: whether there was anything to do.
+        """
+        kubelet = self._versions(self._node_object())
+        if not self.control_plane_differs() and all(version == self.cluster.version for version in kubelet):
+            return False
+        write_atomically(self._upgrade_note, (json.dumps({"to": self.cluster.version}) + "\n").encode(), mode=0o600)
+        action = ["node"]
+        proxy = ""
+        if self.is_server:
+            admin = self.api(administrator=True)
+            proxy = self._proxy_digest(admin)
+            now = _cluster_version(admin.get(_SETTINGS))
+            if now != self.cluster.version:
+                action = ["apply", "--yes"]
+                # etcd's and CoreDNS's versions are settings of the cluster; they go along with those of this bundle.
+                before = config.settings(replace(self.cluster, version=now), self.node)
+                with self._secret_file("settings", before) as path:
+                    self._kubeadm(["init", "phase", "upload-config", "kubeadm", "--config", str(path)])
+        with self._secret_file("upgrade", config.upgrade(self.cluster)) as path:
+            self._kubeadm(["upgrade", *action, "--config", str(path)], timeout=_UPGRADE_TIMEOUT)
+        if self.is_server:
+            self.wait_ready()
+            if proxy:
+                # kubeadm writes kube-proxy's configuration anew, without our note on what it was made from.
+                self.api(administrator=True).patch(_PROXY, {"metadata": {"annotations": {_DIGEST: proxy}}})
+        self._upgrade_note.unlink()
+        return True
+
     def reconcile(self, node: config.NodeSettings) -> bool:
         """On a live server: give a Node object its labels and taints; whether that changed it."""
         return self._reconcile(self.api(administrator=True), node)
@@ -263,6 +315,20 @@ class Kubeadm:
                 raise EngineError(self.explained(f"Node {self.node.name} did not register: {last}"))
             time.sleep(_PAUSE)
 
+    def wait_kubelet(self) -> None:
+        """Wait until kubelet says that it is healthy: a start that systemd calls good may fail a moment later.
+
+        :raises EngineError: the deadline passed; with the likely cause first.
+        """
+        settings = {**self.cluster.kubelet_config, **self.node.kubelet_config}
+        port = int(settings.get("healthzPort", 10248))
+        deadline = time.monotonic() + min(self.timeout, 120.0)
+        # Port 0 turns the answer off; then the Node object alone tells.
+        while port and not _healthy(str(settings.get("healthzBindAddress", "127.0.0.1")), port):
+            if time.monotonic() > deadline:
+                raise EngineError(self.explained("kubelet does not say that it is healthy."))
+            time.sleep(_PAUSE)
+
     def explained(self, what: str, said: str = "") -> str:
         """A message that begins with the likely cause and ends with the journal."""
         text = journal(self.layout.node_unit, self.run) + journal(self.layout.runtime_unit, self.run)
@@ -282,6 +348,31 @@ class Kubeadm:
     @property
     def _marker_path(self) -> Path:
         return self.state_directory / self.layout.marker
+
+    @property
+    def _upgrade_note(self) -> Path:
+        return self.state_directory / "upgrade.json"
+
+    def _manifest_tag(self, name: str) -> str:
+        """The tag of a static pod's image, without a leading v; empty where there is no such pod."""
+        try:
+            found = _TAG.search(self._at(f"{_MANIFESTS}/{name}.yaml").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return ""
+        return found[1] if found else ""
+
+    def _node_object(self) -> dict[str, t.Any]:
+        """This machine's Node object; empty where the API does not have it or does not answer."""
+        try:
+            return self.api(administrator=False).get(f"/api/v1/nodes/{self.node.name}")
+        except ApiError:
+            return {}
+
+    def _versions(self, node: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+        """Versions of the API server's manifest and of kubelet as the Node object has it."""
+        kubelet = str(((node.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion", "")).lstrip("v")
+        server = self._manifest_tag("kube-apiserver") if self.is_server else ""
+        return tuple(version for version in (server, kubelet) if version)
 
     def _at(self, path: str) -> Path:
         return self.root / path.lstrip("/")
@@ -310,12 +401,17 @@ class Kubeadm:
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
-    def _kubeadm(self, arguments: t.Sequence[str], *, explain: bool = True, check: bool = True) -> Result:
+    def _kubeadm(
+        self, arguments: t.Sequence[str], *, explain: bool = True, check: bool = True, timeout: float = 0.0
+    ) -> Result:
         # kubeadm looks for the newest version on the internet unless it is told not to.
         environment = {"NO_PROXY": "*", "no_proxy": "*"}
         try:
             return self.run(
-                [self._program("kubeadm"), *arguments], check=check, env=environment, timeout=self.timeout + 60
+                [self._program("kubeadm"), *arguments],
+                check=check,
+                env=environment,
+                timeout=timeout or self.timeout + 60,
             )
         except CommandFailed as exc:
             if not explain:
@@ -332,13 +428,6 @@ class Kubeadm:
         except ApiError:
             return ""
         return str(((found.get("metadata") or {}).get("annotations") or {}).get(_DIGEST, ""))
-
-    def _differs(self) -> bool:
-        try:
-            node = self.api(administrator=False).get(f"/api/v1/nodes/{self.node.name}")
-        except ApiError:
-            return False
-        return bool(nodes.patch_for(node, self.node, config.taints_of(self.cluster, self.node)))
 
     def _reconcile(self, api: Api, node: config.NodeSettings) -> bool:
         path = f"/api/v1/nodes/{node.name}"
@@ -362,6 +451,28 @@ def reset_arguments(layout: Layout, *, leave: bool) -> list[str]:
     """
     arguments = ["reset", "--force", "--cri-socket", f"unix://{layout.runtime_socket}"]
     return arguments if leave else [*arguments, "--skip-phases", "remove-etcd-member"]
+
+
+def _cluster_version(settings: t.Mapping[str, t.Any]) -> str:
+    """The version that the cluster's settings name, without a leading v."""
+    text = str((settings.get("data") or {}).get("ClusterConfiguration", ""))
+    found = re.search(r"^kubernetesVersion:\s*v?(\S+)", text, re.MULTILINE)
+    if not found:
+        raise EngineError(
+            "The cluster's settings (ConfigMap kube-system/kubeadm-config) name no version of Kubernetes."
+        )
+    return found[1]
+
+
+def _healthy(address: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(address, port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def farewell(layout: Layout, run: Runner, *, leave: bool) -> list[str]:

@@ -33,6 +33,8 @@ class NodeSettings:
     labels: dict[str, str] = field(default_factory=dict)
     #: ``key=value:Effect``
     taints: tuple[str, ...] = ()
+    #: entries for KubeletConfiguration on this machine only
+    kubelet_config: dict[str, t.Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,23 @@ def certificates(cluster: ClusterSettings, node: NodeSettings, key: str) -> list
     ]
 
 
+def upgrade(cluster: ClusterSettings) -> list[dict[str, t.Any]]:
+    """The document for ``kubeadm upgrade apply`` and ``kubeadm upgrade node``."""
+    return [
+        {
+            "apiVersion": _API,
+            "kind": "UpgradeConfiguration",
+            "apply": {"kubernetesVersion": f"v{cluster.version}", "imagePullPolicy": "Never"},
+            "node": {"imagePullPolicy": "Never"},
+        }
+    ]
+
+
+def settings(cluster: ClusterSettings, node: NodeSettings) -> list[dict[str, t.Any]]:
+    """Documents for ``kubeadm init phase upload-config kubeadm``."""
+    return proxy_documents(cluster, node)[:2]
+
+
 def proxy_documents(cluster: ClusterSettings, node: NodeSettings) -> list[dict[str, t.Any]]:
     """Documents for ``kubeadm init phase addon kube-proxy``."""
     return [
@@ -218,6 +237,9 @@ def _registration(cluster: ClusterSettings, node: NodeSettings) -> dict[str, t.A
         "name": node.name,
         "criSocket": f"unix://{cluster.runtime_socket}",
         "imagePullPolicy": "Never",
+        # It looks whether a proxy would stand between pods; kubeadm is run without one. Before 1.34.2 it also fails by
+        # itself when built with a Go that reads addresses strictly (kubernetes/kubernetes issue 135013).
+        "ignorePreflightErrors": ["HTTPProxyCIDR"],
         "taints": taints_of(cluster, node),
         "kubeletExtraArgs": arguments,
     }
@@ -241,7 +263,9 @@ __all__ = (
     "kube_proxy",
     "kubelet",
     "proxy_documents",
+    "settings",
     "taint_of",
     "taints_of",
     "text",
+    "upgrade",
 )

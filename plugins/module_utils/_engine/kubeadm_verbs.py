@@ -23,7 +23,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import services
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
-VERBS = ("present", "begun", "joined", "invited", "labelled", "proxied")
+VERBS = ("present", "begun", "joined", "invited", "labelled", "proxied", "started", "upgraded")
 #: options of every module that is about a machine of this engine
 ARGUMENTS: dict[str, t.Any] = {
     "cluster": {"type": "str", "required": True},
@@ -80,6 +80,7 @@ def node_of(data: t.Mapping[str, t.Any]) -> NodeSettings:
         role=data["role"],
         labels={str(key): str(value) for key, value in (data.get("labels") or {}).items()},
         taints=tuple(data.get("taints") or ()),
+        kubelet_config=dict(data.get("kubelet_config") or {}),
     )
 
 
@@ -89,6 +90,10 @@ def perform(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     state = params["state"]
     if state == "present":
         return _keep(machine, params, check=check)
+    if state == "started":
+        return _start(machine, check=check)
+    if state == "upgraded":
+        return _upgrade(machine, check=check)
     if state in {"begun", "joined"}:
         # In check mode nobody was invited, and nothing will be joined.
         invitation = Invitation(**params["invitation"]) if state == "joined" and not check else None
@@ -125,6 +130,8 @@ def _keep(machine: Kubeadm, params: t.Mapping[str, t.Any], *, check: bool) -> Ou
     settled = settle_kubelet(machine, joined=joined, check=check)
     changed = settled.changed
     if joined and not check:
+        if settled.step.action:
+            machine.wait_kubelet()
         if machine.is_server:
             machine.wait_ready()
         if machine.is_forgotten():
@@ -134,6 +141,33 @@ def _keep(machine: Kubeadm, params: t.Mapping[str, t.Any], *, check: bool) -> Ou
     outcome = inspect(machine, params)
     outcome.changed, outcome.diff, outcome.service = changed, settled.as_result()["diff"], settled.step.action
     return outcome
+
+
+def _start(machine: Kubeadm, *, check: bool) -> Outcome:
+    """What of the node is stopped is started as it is, so that the cluster is whole before anything in it changes."""
+    units_of = (machine.layout.runtime_unit, machine.layout.node_unit)
+    stopped = [
+        name
+        for name, state in services.states(units_of, machine.run).items()
+        if state.get("ActiveState") not in {"active", "reloading", "activating"}
+    ]
+    if check or not stopped:
+        return Outcome(changed=bool(stopped))
+    with locked(machine.state_directory):
+        for name in stopped:
+            machine.run(["systemctl", "reset-failed", name], check=False)
+            machine.run(["systemctl", "start", name], timeout=120)
+        if machine.is_server:
+            machine.wait_ready()
+    return Outcome(changed=True)
+
+
+def _upgrade(machine: Kubeadm, *, check: bool) -> Outcome:
+    """The control plane and kubelet's configuration in the wanted version; kubelet itself comes with ``present``."""
+    if check:
+        return Outcome(changed=machine.control_plane_differs())
+    with locked(machine.state_directory):
+        return Outcome(changed=machine.upgrade())
 
 
 def _enter(machine: Kubeadm, invitation: Invitation | None, *, begins: bool, check: bool) -> Outcome:
@@ -165,7 +199,7 @@ def settle_kubelet(machine: Kubeadm, *, joined: bool, check: bool) -> Settled:
     """kubelet's files and service; in check mode only say what would be done."""
     return settle(
         "kubelet",
-        units.kubelet_files(machine.layout, machine.cluster),
+        units.kubelet_files(machine.layout, machine.cluster, machine.node),
         _service(machine, joined=joined),
         machine.run,
         check=check,
@@ -174,7 +208,9 @@ def settle_kubelet(machine: Kubeadm, *, joined: bool, check: bool) -> Settled:
 
 
 def _service(machine: Kubeadm, *, joined: bool) -> services.Service:
-    return units.kubelet_service(machine.layout, units.kubelet_files(machine.layout, machine.cluster), joined=joined)
+    return units.kubelet_service(
+        machine.layout, units.kubelet_files(machine.layout, machine.cluster, machine.node), joined=joined
+    )
 
 
 def _cluster(params: t.Mapping[str, t.Any]) -> ClusterSettings:

@@ -27,6 +27,10 @@ class NodeState:
     node_differs: bool = False
     #: name of the Node object
     node_name: str = ""
+    #: versions of what runs there, as far as known; they differ where an upgrade was cut short
+    versions: tuple[str, ...] = ()
+    #: the Node object is cordoned, and it was us
+    closed: bool = False
     #: names of Nodes of which a server says that their labels or taints differ, and of those that it does not have
     differing: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
@@ -39,6 +43,7 @@ class Decision:
     :param begin: the machine that starts the cluster, or nothing.
     :param contact: a live server; empty until the cluster has begun.
     :param forget: names of Node objects whose machines were cut short while they joined.
+    :param reopen: names of Node objects that a run which was cut short left cordoned.
     :param relabel: machines whose Node objects need other labels or taints.
     :param register: machines that are nodes, but whose Node objects somebody deleted.
     :param kube_proxy: what the cluster's kube-proxy configuration was made from.
@@ -51,6 +56,7 @@ class Decision:
     join_servers: tuple[str, ...] = ()
     join_agents: tuple[str, ...] = ()
     forget: tuple[str, ...] = ()
+    reopen: tuple[str, ...] = ()
     relabel: tuple[str, ...] = ()
     register: tuple[str, ...] = ()
     kube_proxy: str = ""
@@ -60,7 +66,15 @@ class Decision:
     @property
     def needed(self) -> bool:
         """Whether there is anything to do, or to refuse."""
-        doing = (self.begin, self.join_servers, self.join_agents, self.relabel, self.register, self.problem)
+        doing = (
+            self.begin,
+            self.join_servers,
+            self.join_agents,
+            self.relabel,
+            self.register,
+            self.reopen,
+            self.problem,
+        )
         return any(doing)
 
     def as_dict(self) -> dict[str, t.Any]:
@@ -102,6 +116,7 @@ def _with_cluster(
     members = {name: state for name, state in states.items() if state.phase == "complete"}
     found = Decision(
         contact=contact,
+        reopen=tuple(state.node_name for state in members.values() if state.closed),
         relabel=tuple(n for n, state in members.items() if state.node_differs or state.node_name in said.differing),
         register=tuple(name for name, state in members.items() if state.node_name in said.absent),
         kube_proxy=states[contact].kube_proxy,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.containerd import merged
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import (
     ClusterSettings,
+    NodeSettings,
     kubelet,
     text,
 )
@@ -88,12 +90,13 @@ def containerd_files(layout: Layout, config: str, *, lower_oom_score: bool) -> l
     ]
 
 
-def kubelet_files(layout: Layout, cluster: ClusterSettings) -> list[WantedFile]:
-    """What kubelet's service reads, besides what kubeadm writes."""
+def kubelet_files(layout: Layout, cluster: ClusterSettings, node: NodeSettings | None = None) -> list[WantedFile]:
+    """What kubelet's service reads, besides what kubeadm writes; the machine's own entries are laid over the rest."""
+    config = merged(kubelet(cluster), node.kubelet_config if node else {})
     return [
         WantedFile(f"{_UNITS}/{layout.node_unit}", kubelet_unit(layout)),
         WantedFile(KUBELET_DROP_IN, kubelet_drop_in(layout)),
-        WantedFile(f"{KUBELET_OVERRIDES}/50-klubster.conf", text([kubelet(cluster)])),
+        WantedFile(f"{KUBELET_OVERRIDES}/50-klubster.conf", text([config])),
     ]
 
 

@@ -100,7 +100,7 @@ Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
 Groups = t.Mapping[str, t.Sequence[str]]
 
 
-def parse(hosts: Hosts, groups: Groups, *, bundle_dir: str = "") -> Parsed:
+def parse(hosts: Hosts, groups: Groups, *, bundle_dir: str | t.Callable[[str], str] = "") -> Parsed:
     """Read the cluster out of an inventory.
 
     :param hosts: each host's variables, of which ``klubster_*`` and ``ansible_host`` are read.
@@ -135,7 +135,7 @@ _EXCLUSIVE: dict[str, tuple[str, ...]] = {
 
 
 class _Reader:
-    def __init__(self, hosts: Hosts, groups: Groups, bundle_dir: str) -> None:
+    def __init__(self, hosts: Hosts, groups: Groups, bundle_dir: str | t.Callable[[str], str]) -> None:
         self._hosts = hosts
         self._servers = list(groups.get("servers", ()))
         self._agents = list(groups.get("agents", ()))
@@ -163,6 +163,7 @@ class _Reader:
         self._secrets(cluster, engine, machines)
         self._overlaps()
         self._size(cluster["klubster_single_node"])
+        canary = self._canary(cluster["klubster_canary"])
         if self._problems:
             raise InvalidInput(self._problems)
         spec = ClusterSpec(
@@ -176,6 +177,10 @@ class _Reader:
             storage=storage,
             single_node=cluster["klubster_single_node"],
             batch=cluster["klubster_batch"],
+            canary=canary,
+            drain_timeout=cluster["klubster_drain_timeout"],
+            drain_force=cluster["klubster_drain_force"],
+            snapshots_kept=cluster["klubster_snapshots_kept"],
             extra_images=tuple(cluster["klubster_images"]),
             secure_logging=cluster["klubster_secure_logging"],
         )
@@ -328,8 +333,15 @@ class _Reader:
             address=self._address(host),
             labels={} if labels is WRONG else self._labels(host, labels),
             taints=() if taints is WRONG else self._taints(host, taints),
+            kubelet_config=self._node_kubelet(host),
             k3s_config={} if k3s_config is WRONG else k3s_config,
         )
+
+    def _node_kubelet(self, host: str) -> dict[str, t.Any]:
+        given = self._host_value(host, "klubster_node_kubelet_config")
+        ours = {**_KUBELET_OURS, "cgroupDriver": "Set klubster_kubelet_config instead: containerd follows it."}
+        self._refuse_entries("klubster_node_kubelet_config", given, ours, KUBELET, f" of {host}")
+        return given if isinstance(given, dict) else {}
 
     def _address(self, host: str) -> str:
         where = f"klubster_address of {host}"
@@ -390,6 +402,14 @@ class _Reader:
                 "There are no agents: pods find no place but on servers, which keep them off unless told otherwise."
             )
 
+    def _canary(self, name: t.Any) -> str:
+        if name in (None, "", WRONG):
+            return ""
+        if name not in self._members:
+            known = ", ".join(self._members[:10])
+            self._complain("klubster_canary", name, "It is a machine of the cluster.", f"Name one of: {known}.")
+        return str(name)
+
     # --- the cluster
 
     def _name(self, cluster: dict[str, t.Any]) -> str:
@@ -404,7 +424,7 @@ class _Reader:
             version = self._rule("klubster_engine_version", version, lambda text: rules.engine_version(text, engine))
         bundle_dir = cluster["klubster_bundle_dir"]
         if bundle_dir is None:
-            bundle_dir = self._bundle_dir
+            bundle_dir = self._default_bundle(version)
         else:
             bundle_dir = self._rule("klubster_bundle_dir", bundle_dir, _home_path)
         source, release_dir = self._source(cluster, engine, version)
@@ -429,6 +449,18 @@ class _Reader:
             kube_proxy_config=cluster["klubster_kube_proxy_config"],
             lower_oom_score=cluster["klubster_lower_oom_score"],
         )
+
+    def _default_bundle(self, version: t.Any) -> str:
+        """Where the bundle of this version lies if nobody says where."""
+        if isinstance(self._bundle_dir, str):
+            return self._bundle_dir
+        if version is WRONG:
+            return ""
+        try:
+            return self._bundle_dir(str(version))
+        except InvalidInput as exc:
+            self._problems.extend(exc.problems)
+            return ""
 
     def _source(self, cluster: dict[str, t.Any], engine: t.Any, version: t.Any) -> tuple[t.Any, str]:
         """Where programs come from, and the folder of a release."""
@@ -500,13 +532,18 @@ class _Reader:
         self, variable: str, cluster: dict[str, t.Any], ours: t.Mapping[str, str], known: t.Collection[str]
     ) -> None:
         """Refuse entries of a component's configuration that are ours, or nobody's."""
-        for key, value in cluster[variable].items() if isinstance(cluster[variable], dict) else ():
+        self._refuse_entries(variable, cluster[variable], ours, known)
+
+    def _refuse_entries(
+        self, variable: str, given: t.Any, ours: t.Mapping[str, str], known: t.Collection[str], whose: str = ""
+    ) -> None:
+        for key, value in given.items() if isinstance(given, dict) else ():
             if key in ours:
-                self._complain(f"{variable}.{key}", value, "This entry is not the user's.", ours[key])
+                self._complain(f"{variable}.{key}{whose}", value, "This entry is not the user's.", ours[key])
             elif key not in known:
                 near = rules.nearest(key, known)
                 remedy = f"Did you mean {near!r}?" if near else "Look it up in the configuration's reference."
-                self._complain(f"{variable}.{key}", value, "Kubernetes 1.34 has no such entry.", remedy)
+                self._complain(f"{variable}.{key}{whose}", value, "Kubernetes 1.34 has no such entry.", remedy)
 
     def _api(self, cluster: dict[str, t.Any], name: str, machines: tuple[Machine, ...]) -> Api:
         given = cluster["klubster_api_name"]

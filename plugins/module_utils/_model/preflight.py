@@ -10,8 +10,9 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import upgrade
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses import (
     Span,
     network,
@@ -136,6 +137,7 @@ def judge(plan: Plan, probes: t.Mapping[str, Probe], limits: Limits, bundle_arch
     for machine in plan["machines"]:
         if machine["name"] in probes:
             judge_.machine(machine, probes[machine["name"]])
+    judge_.version(probes)
     judge_.together({name: probe for name, probe in probes.items() if name in judge_.names})
     return Judged(tuple(judge_.problems), tuple(judge_.warnings))
 
@@ -163,6 +165,22 @@ class _Judge:
         self._remains(name, role, probe)
         self._membership(name, probe)
         self._network(name, machine["address"], probe)
+
+    def version(self, probes: t.Mapping[str, Probe]) -> None:
+        """Whether the servers may go to the plan's version; agents are asked by the engine, which knows theirs."""
+        known = {
+            name: text
+            for name, probe in probes.items()
+            if name in self.names and (text := probe["installed"].get("version")) and probe["installed"]["record"]
+        }
+        try:
+            running = [
+                upgrade.Running(name, "server", (upgrade.Version.parse(text, f"version of {name}"),))
+                for name, text in known.items()
+            ]
+            self.problems += upgrade.problems_of(self._plan["engine"]["version"], running)
+        except InvalidInput as exc:
+            self.problems += exc.problems
 
     # --- one machine
 

@@ -31,7 +31,10 @@ _ENGINE_VERSIONS = {
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 # Minor versions each engine is built and tested with.
-SUPPORTED_MINORS: dict[str, tuple[str, ...]] = {"kubeadm": ("1.34",), "k3s": ("1.31", "1.32", "1.33", "1.34", "1.35")}
+SUPPORTED_MINORS: dict[str, tuple[str, ...]] = {
+    "kubeadm": ("1.33", "1.34"),
+    "k3s": ("1.31", "1.32", "1.33", "1.34", "1.35"),
+}
 DEFAULT_VERSIONS: dict[str, str] = {"kubeadm": "1.34.2", "k3s": "1.34.2+k3s1"}
 
 # The kubelet of a node refuses to start with other labels of these domains.

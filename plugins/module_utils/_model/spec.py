@@ -39,6 +39,8 @@ class Machine:
     labels: dict[str, str] = field(default_factory=dict)
     #: ``key=value:Effect``
     taints: tuple[str, ...] = ()
+    #: entries for KubeletConfiguration on this machine only
+    kubelet_config: dict[str, t.Any] = field(default_factory=dict)
     #: keys of the user for k3s's configuration
     k3s_config: dict[str, t.Any] = field(default_factory=dict)
 
@@ -153,6 +155,13 @@ class ClusterSpec:
     single_node: bool = False
     #: agents changed at the same time
     batch: int = 5
+    #: inventory name of the machine that is changed first; empty: none
+    canary: str = ""
+    #: seconds that pods have to leave a node, and whether those that nothing brings back are ended
+    drain_timeout: int = 300
+    drain_force: bool = False
+    #: snapshots from before upgrades that a server keeps
+    snapshots_kept: int = 5
     #: images of the bundle that the user wants on every node, by their names there
     extra_images: tuple[str, ...] = ()
     #: hide the output of tasks that handle secrets

@@ -383,6 +383,8 @@ def installed(system: System, *, versions: bool = False) -> dict[str, t.Any]:
         #: of the cluster that this machine belongs to
         "api": server.group(1) if server else "",
         "role": _role(system),
+        #: of the API server that this machine runs
+        "version": _server_version(system),
         #: what our marker says: engine -> cluster
         "markers": _markers(system),
         "versions": _versions(system) if versions else {},
@@ -417,6 +419,12 @@ def _role(system: System) -> str:
         return "server"
     node = system.exists("etc/kubernetes/kubelet.conf") or system.exists(f"{_K3S}/agent/etc/containerd")
     return "agent" if node else ""
+
+
+def _server_version(system: System) -> str:
+    manifest = system.text("etc/kubernetes/manifests/kube-apiserver.yaml")
+    found = re.search(r"^\s*image:\s*\S+:v(\S+)\s*$", manifest, re.MULTILINE)
+    return found.group(1) if found else ""
 
 
 def _versions(system: System) -> dict[str, str]:

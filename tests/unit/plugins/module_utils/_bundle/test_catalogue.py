@@ -149,3 +149,48 @@ def test_the_committed_catalogue_is_whole() -> None:
             assert f"require {path} v{version}\n" in go_mod
     folders = {path.name for path in content.files.iterdir()}
     assert folders == {component.name for component in content.components if component.source == "module"}
+
+
+def test_another_version_has_another_bundle_and_leaves_that_of_the_catalogue_alone(tmp_path: Path) -> None:
+    role = tmp_path / "role"
+    shutil.copytree(catalogue.default_role_dir(), role)
+    own = catalogue.versions(role)[0]
+    first = catalogue.bundle_key(role, "amd64")
+    assert catalogue.bundle_key(role, "amd64", own) == first
+    keys = {first} | {catalogue.bundle_key(role, "amd64", version) for version in catalogue.versions(role)[1:]}
+    assert len(keys) == len(catalogue.versions(role))
+    other = catalogue.versions(role)[1]
+    for name in ("components.yml", "kubernetes/go.sum"):
+        with (role / "versions" / other / name).open("a", encoding="utf-8") as stream:
+            stream.write("\n")
+        keys.add(catalogue.bundle_key(role, "amd64", other))
+    assert len(keys) == len(catalogue.versions(role)) + 2
+    assert catalogue.bundle_key(role, "amd64") == first
+
+
+@pytest.mark.parametrize("version", catalogue.versions()[1:])
+def test_another_version_differs_only_where_it_says_so(version: str) -> None:
+    content, own = catalogue.load(version=version), catalogue.load()
+    assert content.component("kubernetes").version == version
+    assert dict(content.component("kubernetes").siblings) == {"k8s.io/": f"0{version[1:]}"}
+    for component in content.components:
+        folder = content.files / component.sums
+        if component.sums == component.name:
+            assert component == own.component(component.name)
+        else:
+            assert (folder / "go.sum").is_file(), folder
+            assert component.version in (folder / "go.mod").read_text(encoding="utf-8")
+
+
+def test_a_version_that_nobody_can_build_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"klubster_engine_version = '1\.34\.99'.*1\.34\.2"):
+        catalogue.load(version="1.34.99")
+
+
+def test_an_overlay_names_what_the_catalogue_has(tmp_path: Path) -> None:
+    role = tmp_path / "role"
+    shutil.copytree(catalogue.default_role_dir(), role)
+    path = role / "versions" / "1.34.1" / "components.yml"
+    path.write_text(path.read_text(encoding="utf-8").replace("    etcd:", "    etdc:"), encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"versions/1\.34\.1/components = 'etdc'"):
+        catalogue.load(role, "1.34.1")

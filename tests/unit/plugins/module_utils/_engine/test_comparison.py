@@ -32,6 +32,10 @@ class Site:
         self.listed: str | None = PAUSE.reference
         self.registered = True
         self.runtime_differs = self.kubelet_differs = False
+        self.control_plane_differs = False
+        #: of a service that differs: files of its own, and what would be done with it
+        self.changes: tuple[str, ...] = ("config",)
+        self.action = "restart"
         self.directory = root / "state"
         self.program = root / "kubelet"
         self.program.write_bytes(b"program")
@@ -56,10 +60,14 @@ class Site:
         return {"metadata": {"name": path}}
 
     def lacking(self) -> list[str]:
+        return self.look().lacking
+
+    def look(self) -> comparison.Look:
         machine = Kubeadm(KUBEADM, cluster(), self.node, self.run, self.directory)
+        machine.control_plane_differs = lambda: self.control_plane_differs  # type: ignore[method-assign]
         machine.api_of = lambda _machine, _administrator: t.cast("t.Any", SimpleNamespace(get=self.get))
         wanted = comparison.Wanted("engine", (self.wanted,), (PAUSE,), {}, lower_oom_score=True)
-        return comparison.lacking(machine, wanted, self.state)
+        return comparison.look(machine, wanted, self.state)
 
 
 @pytest.fixture
@@ -69,7 +77,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     def settled(differs: t.Callable[[], bool]) -> t.Callable[..., t.Any]:
         def settle(*_: t.Any, check: bool, **__: t.Any) -> t.Any:
             assert check, "a look changes nothing"
-            return SimpleNamespace(changed=differs())
+            return SimpleNamespace(changed=differs(), changes=made.changes, step=SimpleNamespace(action=made.action))
 
         return settle
 
@@ -112,3 +120,54 @@ def test_what_is_lacking_is_named(site: Site, take_away: t.Callable[[Site], t.An
 def test_an_agent_has_no_api_of_its_own(site: Site) -> None:
     site.node, site.state = agent(), NodeState("complete")
     assert site.lacking() == []
+
+
+def _other_program(site: Site) -> None:
+    """The bundle has another kubelet than the one that was put here."""
+    other = hashlib.sha256(b"newer program").hexdigest()
+    site.wanted = WantedInstall("bin/kubelet", str(site.program), other, 13, 0o755)
+
+
+def _other_tool(site: Site) -> None:
+    other = hashlib.sha256(b"newer program").hexdigest()
+    site.wanted = WantedInstall("bin/kubectl", str(site.program), other, 13, 0o755)
+
+
+def _program_not_running(site: Site) -> None:
+    """It was put in place, then the run was cut short: no file differs, but the service has to start anew."""
+    site.kubelet_differs, site.changes = True, ()
+
+
+CHANGES: dict[str, tuple[t.Callable[[Site], t.Any], comparison.Change]] = {
+    "nothing": (lambda _site: None, "none"),
+    "a program is gone": (lambda site: site.program.unlink(), "live"),
+    "a program was touched": (_touched, "live"),
+    "a program that runs pods is another": (_other_program, "drain"),
+    "a program that nobody watches is another": (_other_tool, "live"),
+    "another program waits for its start": (_program_not_running, "drain"),
+    "an image is gone": (lambda site: setattr(site, "listed", "bundle.test/other:1"), "live"),
+    "kubelet's files differ": (lambda site: setattr(site, "kubelet_differs", True), "restart"),
+    "containerd's files differ": (lambda site: setattr(site, "runtime_differs", True), "restart"),
+    "the server's API is silent": (lambda site: setattr(site, "state", NodeState("complete")), "live"),
+    "the control plane is older": (lambda site: setattr(site, "control_plane_differs", True), "drain"),
+}
+
+
+@pytest.mark.parametrize(("take_away", "change"), CHANGES.values(), ids=CHANGES)
+def test_what_it_takes_to_change_a_node_is_known(
+    site: Site, take_away: t.Callable[[Site], t.Any], change: comparison.Change
+) -> None:
+    take_away(site)
+    assert site.look().change == change
+
+
+def test_a_service_that_is_stopped_is_started_without_further_ado(site: Site) -> None:
+    site.kubelet_differs, site.action = True, "start"
+    assert site.look().change == "live"
+
+
+def test_what_is_no_node_yet_may_be_changed_at_once(site: Site) -> None:
+    site.state = NodeState("none")
+    _other_program(site)
+    site.runtime_differs = True
+    assert site.look().change == "live"

@@ -78,6 +78,9 @@ class FakeApi:
         self.patches.append((path, body))
         return {}
 
+    def post(self, path: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        raise AssertionError(f"nothing is created: {path} {body}")
+
     def delete(self, path: str) -> None:
         self.deleted.append(path)
 
@@ -120,6 +123,81 @@ class Node:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
         return Result(0, "warning\nabcdef.0123456789abcdef\n" if verb == "token" else "", "")
+
+
+SETTINGS = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
+PROXY = "/api/v1/namespaces/kube-system/configmaps/kube-proxy"
+
+
+def running(
+    tmp_path: Path, ca: Path, node: NodeSettings, settings: str, server_version: str, *, fails: str = ""
+) -> Node:
+    """A node of a running cluster whose kubelet is 1.34.1."""
+    found = Node(tmp_path, ca, node, fails)
+    found.machine.state_directory.mkdir()
+    found.api.objects[f"/api/v1/nodes/{node.name}"] = {"status": {"nodeInfo": {"kubeletVersion": "v1.34.1"}}}
+    found.api.objects[SETTINGS] = {"data": {"ClusterConfiguration": f"kind: x\nkubernetesVersion: v{settings}\n"}}
+    found.api.objects[PROXY] = {"metadata": {"annotations": {"klubster.kateskit.dev/config-digest": "abc"}}}
+    manifests = found.root / "etc/kubernetes/manifests"
+    manifests.mkdir(parents=True)
+    if node.role == "server":
+        (manifests / "kube-apiserver.yaml").write_text(f"    image: bundle.test/kube-apiserver:v{server_version}\n")
+        (manifests / "etcd.yaml").write_text("    image: bundle.test/etcd:3.6.5-0\n")
+    return found
+
+
+def verbs(node: Node) -> list[list[str]]:
+    return [call[1 : call.index("--config")] for call in node.calls]
+
+
+def test_the_first_server_brings_the_settings_and_the_version(tmp_path: Path, ca: Path) -> None:
+    node = running(tmp_path, ca, server(), "1.34.1", "1.34.1")
+    assert node.machine.control_plane_differs()
+    assert node.machine.upgrade() is True
+    assert verbs(node) == [["init", "phase", "upload-config", "kubeadm"], ["upgrade", "apply", "--yes"]]
+    assert node.documents[0]["kind"] == "UpgradeConfiguration"
+    assert node.documents[0]["apply"] == {"kubernetesVersion": "v1.34.2", "imagePullPolicy": "Never"}
+    note = {"metadata": {"annotations": {"klubster.kateskit.dev/config-digest": "abc"}}}
+    assert node.api.patches == [(PROXY, note)]
+    assert not (node.machine.state_directory / "upgrade.json").exists()
+
+
+def test_the_settings_go_up_with_the_version_that_runs(tmp_path: Path, ca: Path) -> None:
+    node = running(tmp_path, ca, server(), "1.34.1", "1.34.1", fails="init")
+    with pytest.raises(EngineError):
+        node.machine.upgrade()
+    settings = next(entry for entry in node.documents if entry["kind"] == "ClusterConfiguration")
+    assert settings["kubernetesVersion"] == "v1.34.1"
+    assert settings["etcd"] == {"local": {"imageTag": "3.6.5-0"}}
+
+
+def test_the_other_servers_and_agents_follow(tmp_path: Path, ca: Path) -> None:
+    for name, machine in (("second", server()), ("agent", agent())):
+        folder = tmp_path / name
+        folder.mkdir()
+        node = running(folder, ca, machine, "1.34.2", "1.34.1")
+        assert node.machine.upgrade() is True
+        assert verbs(node) == [["upgrade", "node"]]
+
+
+def test_an_upgrade_that_was_cut_short_is_seen_and_repeated(tmp_path: Path, ca: Path) -> None:
+    node = running(tmp_path, ca, server(), "1.34.2", "1.34.2", fails="upgrade")
+    node.api.objects["/api/v1/nodes/server1"] = {"status": {"nodeInfo": {"kubeletVersion": "v1.34.2"}}}
+    assert not node.machine.control_plane_differs()
+    assert node.machine.upgrade() is False
+    assert node.calls == []
+    (node.machine.state_directory / "upgrade.json").write_text("{}")
+    assert node.machine.control_plane_differs()
+    with pytest.raises(EngineError, match="disk is full"):
+        node.machine.upgrade()
+    assert node.machine.control_plane_differs()
+
+
+def test_another_etcd_is_a_change_of_the_control_plane(tmp_path: Path, ca: Path) -> None:
+    node = running(tmp_path, ca, server(), "1.34.2", "1.34.2")
+    assert not node.machine.control_plane_differs()
+    (node.root / "etc/kubernetes/manifests/etcd.yaml").write_text("    image: bundle.test/etcd:3.6.4-0\n")
+    assert node.machine.control_plane_differs()
 
 
 def test_begin_leaves_a_complete_node_and_no_secret_behind(tmp_path: Path, ca: Path) -> None:

@@ -132,7 +132,7 @@ BAD: dict[str, Bad] = {
     "engine version with v": one("klubster_engine_version", "v1.34.2", "no leading 'v'", "'1.34.2'"),
     "engine version of two numbers": one("klubster_engine_version", "1.34", "three numbers", "'1.34.2'"),
     "engine version unsupported": one(
-        "klubster_engine_version", "1.29.3", "supported in these versions: 1.34.x", "Choose one"
+        "klubster_engine_version", "1.29.3", "supported in these versions: 1.33.x, 1.34.x", "Choose one"
     ),
     "engine version with a suffix": one("klubster_engine_version", "1.34.2+k3s1", "three numbers", "'1.34.2'"),
     "engine source of k3s": one("klubster_engine_source", "release", "kubeadm does not come from it", "'bundle'"),
@@ -253,6 +253,25 @@ BAD: dict[str, Bad] = {
     "batch a truth value": one("klubster_batch", True, "not a truth value", "whole number"),
     "batch negative": one("klubster_batch", "-1", "a whole number", "whole number"),
     "batch a share": one("klubster_batch", "30%", "a whole number", "units"),
+    "canary unknown": one("klubster_canary", "node9", "a machine of the cluster", "node1"),
+    "canary a list": one("klubster_canary", ["node1"], "text", ""),
+    "drain timeout zero": one("klubster_drain_timeout", 0, "between 1 and 86400", "from 1"),
+    "drain force text": one("klubster_drain_force", "perhaps", "true or false", ""),
+    "snapshots kept none": one("klubster_snapshots_kept", 0, "between 1 and 1000", "from 1"),
+    "kubelet entry of a node misspelt": host(
+        "klubster_node_kubelet_config",
+        {"maxPod": 9},
+        "no such entry",
+        "'maxPods'",
+        "klubster_node_kubelet_config.maxPod",
+    ),
+    "kubelet's cgroup driver of a node": host(
+        "klubster_node_kubelet_config",
+        {"cgroupDriver": "systemd"},
+        "not the user's",
+        "klubster_kubelet_config",
+        "klubster_node_kubelet_config.cgroupDriver",
+    ),
     # the API
     "API name with underscore": one("klubster_api_name", "api_home.lan", "RFC 1123", "'api-home.lan'"),
     "API name is a node": one("klubster_api_name", "node1", "own name", "another"),

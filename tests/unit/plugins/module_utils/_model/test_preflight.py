@@ -37,6 +37,20 @@ def test_a_running_cluster_passes() -> None:
     assert judge(plan(), found, LIMITS, "amd64") == Judged((), ())
 
 
+@pytest.mark.parametrize(
+    ("running", "rule"),
+    [("1.34.3", "does not go back, and node1 runs 1.34.3"), ("1.32.9", "one minor release at a time")],
+)
+def test_a_version_to_which_no_way_leads_is_refused(running: str, rule: str) -> None:
+    found = probes()
+    found["node1"]["installed"] |= RUNNING | {"role": "server", "version": running}
+    problems = judge(plan(), found, LIMITS).problems
+    assert [problem.variable for problem in problems] == ["klubster_engine_version"]
+    assert rule in problems[0].rule
+    found["node1"]["installed"]["version"] = "1.34.1"
+    assert judge(plan(), found, LIMITS).problems == ()
+
+
 def test_a_machine_outside_of_the_run_is_not_judged() -> None:
     found = probes()
     del found["node3"]

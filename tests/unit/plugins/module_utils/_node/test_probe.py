@@ -210,6 +210,7 @@ def test_a_bare_machine_has_nothing_installed(tmp_path: Path) -> None:
         "kubeadm": [],
         "api": "",
         "role": "",
+        "version": "",
         "markers": {},
         "versions": {},
     }
@@ -228,7 +229,7 @@ def test_a_server_of_ours(tmp_path: Path) -> None:
             "var/lib/klubster/installed.json": json.dumps(record),
             "etc/kubernetes/admin.conf": "clusters:\n- cluster:\n    server: https://api.home.internal:6443\n",
             "etc/kubernetes/kubelet.conf": "    server: https://192.168.1.11:6443\n",
-            "etc/kubernetes/manifests/kube-apiserver.yaml": "",
+            "etc/kubernetes/manifests/kube-apiserver.yaml": "    image: bundle.test/kube-apiserver:v1.34.1\n",
             "usr/local/bin/kubelet": "",
             "usr/local/bin/containerd": "",
         },
@@ -238,6 +239,7 @@ def test_a_server_of_ours(tmp_path: Path) -> None:
     assert found["files"] == {"/usr/local/bin/kubelet": "aa"}
     assert found["kubeadm"] == ["/etc/kubernetes/kubelet.conf", "/etc/kubernetes/manifests"]
     assert (found["api"], found["role"]) == ("api.home.internal:6443", "server")
+    assert found["version"] == "1.34.1"
     assert found["versions"] == {"kubelet": "1.34.2", "containerd": "2.1.5"}
 
 

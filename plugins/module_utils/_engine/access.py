@@ -1,0 +1,40 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""With which certificates a server speaks to its API and its etcd: one row for each engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import HttpsApi
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, LAYOUTS
+
+ETCD_URL = "https://127.0.0.1:2379"
+_K3S_TLS = "/var/lib/rancher/k3s/server/tls"
+#: the API's CA, and the certificate and key of a client with all rights
+API_CERTIFICATES: dict[str, tuple[str, str, str]] = {
+    "kubeadm": (
+        f"{KUBEADM.pki}/ca.crt",
+        f"{KUBEADM.pki}/apiserver-kubelet-client.crt",
+        f"{KUBEADM.pki}/apiserver-kubelet-client.key",
+    ),
+    "k3s": (f"{_K3S_TLS}/server-ca.crt", f"{_K3S_TLS}/client-admin.crt", f"{_K3S_TLS}/client-admin.key"),
+}
+
+
+def api_of(engine: str, address: str, port: int) -> HttpsApi:
+    """The API at an address, with all rights."""
+    authority, certificate, key = map(Path, API_CERTIFICATES[engine])
+    return HttpsApi(address, port, authority, certificate, key)
+
+
+def etcd_of(engine: str, url: str = ETCD_URL) -> Etcd | None:
+    """This server's etcd; None where its data is kept elsewhere."""
+    certificates = LAYOUTS[engine].etcd_certificates
+    return Etcd(url, certificates) if Path(certificates[0]).exists() else None
+
+
+__all__ = ("API_CERTIFICATES", "ETCD_URL", "api_of", "etcd_of")
