@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-down test test-fast bench mutations lint types sanity docs unit contract collection requirements
+.PHONY: help environment demo demo-down test test-fast bench mutations faults lint types sanity docs unit contract collection requirements
 
 bin := .venv/bin
 # Two cores are what the project promises to be tested on; more are used when there are more.
@@ -32,6 +32,9 @@ bench: environment ## measure; JSON in build/bench.json (`make bench ARGS=--cold
 
 mutations: environment ## break a living cluster in many ways and demand that the verification sees each
 	@$(bin)/python tests/mutations/mutate.py $(ARGS)
+
+faults: environment ## interrupt site.yml in every way and demand that the next run repairs it (`make faults ARGS=--short`)
+	@$(bin)/python tests/faults/faults.py $(ARGS)
 
 unit: environment ## unit tests
 	@$(pytest) tests/unit
