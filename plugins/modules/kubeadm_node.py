@@ -121,7 +121,7 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeadm_verbs as verbs
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 
 
 def main() -> None:
@@ -140,8 +140,8 @@ def main() -> None:
     )
     try:
         outcome = verbs.perform(module.params, check=module.check_mode)
-    except KlubsterError as exc:
-        module.fail_json(msg=str(exc))
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=reason(exc))
     module.exit_json(**{key: value for key, value in asdict(outcome).items() if value is not None})
 
 

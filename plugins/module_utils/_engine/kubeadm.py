@@ -24,6 +24,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import n
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, HttpsApi
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.certificates import public_key_hash
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import health
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import Layout
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import (
     Action,
@@ -59,6 +60,10 @@ class Kubeadm:
     root: Path = Path("/")
     timeout: float = 300.0
     api_of: t.Callable[[Kubeadm, bool], Api] | None = None
+    #: what etcd of this machine says of itself
+    etcd_health: t.Callable[[], str] = health
+    #: what was in the journal before says nothing about what failed
+    since: float | None = None
 
     # --- what the machine is
 
@@ -165,7 +170,8 @@ class Kubeadm:
     def join(self, invitation: config.Invitation) -> None:
         """Join the cluster of a live server."""
         self._started("join")
-        with self._secret_file("join", config.join(self.cluster, self.node, invitation)) as path:
+        documents = config.join(self.cluster, self.node, invitation, patience=self.timeout)
+        with self._secret_file("join", documents) as path:
             self._kubeadm(["join", "--config", str(path)])
         if self.is_server:
             self.wait_ready()
@@ -265,8 +271,10 @@ class Kubeadm:
 
     def explained(self, what: str, said: str = "") -> str:
         """A message that begins with the likely cause and ends with the journal."""
-        text = journal(self.layout.node_unit, self.run) + journal(self.layout.runtime_unit, self.run)
-        cause = likely_cause(said) or likely_cause(text, self._conditions())
+        units = (self.layout.node_unit, self.layout.runtime_unit)
+        text = "".join(journal(unit, self.run, since=self.since) for unit in units)
+        etcd = self.etcd_health() if self.is_server else ""
+        cause = likely_cause(said, etcd, text, conditions=self._conditions())
         parts = [cause, what, said.strip()[-1500:]]
         tail = "\n".join(text.splitlines()[-12:])
         if tail:
@@ -287,6 +295,7 @@ class Kubeadm:
         return self.root / path.lstrip("/")
 
     def _started(self, action: Action) -> None:
+        self.since = time.time()
         self._mark(Marker(self.cluster.name, action, complete=False))
 
     def _completed(self, action: Action) -> None:
