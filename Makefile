@@ -58,4 +58,4 @@ collection: environment ## the artefact for Galaxy, in build/
 	@$(bin)/ansible-galaxy collection build --force --output-path build .
 
 requirements: environment ## resolve .config/requirements.in anew, with hashes
-	@$(bin)/uv pip compile --quiet --generate-hashes --python-version 3.12 --no-header -o .config/requirements.txt .config/requirements.in
+	@$(bin)/uv pip compile --quiet --universal --generate-hashes --python-version 3.12 --no-header -o .config/requirements.txt .config/requirements.in

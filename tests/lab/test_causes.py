@@ -96,7 +96,7 @@ AHEAD = "printf 'import time\\n_true = time.time\\ntime.time = lambda: _true() +
 NODE = (
     'printf \'{"apiVersion":"v1","kind":"Node","metadata":{"name":"agent1"}}\' | ' + KUBECTL + " create -f - && "
     + KUBECTL + " patch node agent1 --subresource=status --type=merge -p "
-    '\'{"status":{"conditions":[{"type":"Ready","status":"True","reason":"Test","message":"test"}]}}\''
+    '\'{"status":{"addresses":[{"type":"InternalIP","address":"10.77.0.98"}],"conditions":[{"type":"Ready","status":"True","reason":"Test","message":"test"}]}}\''
 )  # fmt: skip
 FULL = "mkdir -p {0} && mount -t tmpfs -o size=64k full {0}"
 

@@ -102,7 +102,7 @@ class Kubeadm:
         """What this machine says of itself, for the cluster's decision."""
         phase = self.phase()
         if phase != "complete":
-            return NodeState(phase, node_name=self.node.name)
+            return NodeState(phase, node_name=self.node.name, address=self.node.address)
         ca_hash = public_key_hash(self._ca.read_text(encoding="ascii"))
         api_ready, proxy = False, ""
         if self.is_server:
@@ -117,6 +117,7 @@ class Kubeadm:
             kube_proxy=proxy,
             node_differs=self._differs(),
             node_name=self.node.name,
+            address=self.node.address,
         )
 
     def is_forgotten(self) -> bool:
@@ -178,15 +179,18 @@ class Kubeadm:
         self.wait_node()
         self._completed("join")
 
-    def invite(self, *, servers: bool, forget: t.Sequence[str] = ()) -> config.Invitation:
+    def invite(self, *, servers: bool, forget: t.Sequence[t.Mapping[str, str]] = ()) -> config.Invitation:
         """On a live server: a token that is good for minutes.
 
         :param servers: also upload the control plane's certificates, under a new key.
-        :param forget: Node objects of machines on which a join was cut short; kubeadm refuses a name that is taken.
+        :param forget: name and address of machines on which a join was cut short; kubeadm refuses a name that is
+            taken. A Node of that name that is another machine's stays, and the join will say so.
         """
         admin = self.api(administrator=True)
-        for name in forget:
-            admin.delete(f"/api/v1/nodes/{name}")
+        for entry in forget:
+            path = f"/api/v1/nodes/{entry['name']}"
+            if nodes.may_be_of(_found(admin, path), entry["address"]):
+                admin.delete(path)
         said = self._kubeadm(
             ["token", "create", "--ttl", config.INVITATION_TTL, "--kubeconfig", str(self._at(self.layout.kubeconfig))]
         )
@@ -362,6 +366,16 @@ class Kubeadm:
         except (ApiError, OSError):
             return []
         return list((node.get("status") or {}).get("conditions") or [])
+
+
+def _found(api: Api, path: str) -> dict[str, t.Any]:
+    """An object; empty when there is none."""
+    try:
+        return api.get(path)
+    except ApiError as exc:
+        if exc.status == 404:
+            return {}
+        raise
 
 
 def reset_arguments(layout: Layout, *, leave: bool) -> list[str]:

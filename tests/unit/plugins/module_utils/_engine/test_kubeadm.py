@@ -196,7 +196,12 @@ def test_a_server_that_lost_its_files_but_not_its_data_is_left_alone(tmp_path: P
 def test_an_invitation(tmp_path: Path, ca: Path) -> None:
     node = Node(tmp_path, ca, server())
     node.machine.begin()
-    found = node.machine.invite(servers=True, forget=["agent9"])
+    half = {"status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.9"}]}}
+    node.api.objects |= {"/api/v1/nodes/agent8": half, "/api/v1/nodes/agent9": half}
+    forget = [{"name": "agent9", "address": "192.0.2.9"}, {"name": "agent7", "address": "192.0.2.7"}]
+    # Another machine lives under the name that the third one wanted to have.
+    forget.append({"name": "agent8", "address": "192.0.2.8"})
+    found = node.machine.invite(servers=True, forget=forget)
     assert (found.endpoint, found.token) == ("api.home.internal:6443", "abcdef.0123456789abcdef")
     assert found.ca_hash == public_key_hash(ca.read_text())
     assert len(found.certificate_key) == 64
