@@ -188,9 +188,9 @@ class Kubeadm:
         """
         admin = self.api(administrator=True)
         for entry in forget:
-            path = f"/api/v1/nodes/{entry['name']}"
-            if nodes.may_be_of(_found(admin, path), entry["address"]):
-                admin.delete(path)
+            taken = f"/api/v1/nodes/{entry['name']}"
+            if nodes.may_be_of(_found(admin, taken), entry["address"]):
+                admin.delete(taken)
         said = self._kubeadm(
             ["token", "create", "--ttl", config.INVITATION_TTL, "--kubeconfig", str(self._at(self.layout.kubeconfig))]
         )
