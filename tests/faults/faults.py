@@ -28,7 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from ground import ENGINES, ROOT, Ground, Outcome
+from ground import LAYOUTS, ROOT, Ground, Outcome
 from record import Interruption, Round, load, save, table
 from witness import Witness
 
@@ -188,7 +188,7 @@ def plan_of(
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", choices=sorted(ENGINES), default="kubeadm")
+    parser.add_argument("--engine", choices=sorted(LAYOUTS), default="kubeadm")
     parser.add_argument("--lab", choices=("pair", "ha"), default="pair", help="1 server + 1 agent, or 3 + 2")
     parser.add_argument("--kinds", default=",".join(KINDS), help="which kinds, by commas")
     parser.add_argument("--count", type=int, default=6, help="how many interruptions")
@@ -202,6 +202,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="one round in which each kind occurs, for CI")
     parser.add_argument("--keep", action="store_true", help="leave the machines running")
     parser.add_argument("--name", help="the lab's name")
+    parser.add_argument("--vars", type=Path, help="a file of variables, such as where the engine comes from")
     options = parser.parse_args()
     if options.short:
         options.chain, options.count, options.lab, options.kinds = 3, 1, "pair", ",".join(KINDS)
@@ -210,7 +211,7 @@ def main() -> int:
         parser.error(f"unknown kinds: {', '.join(sorted(unknown))}")
     LOGS.mkdir(parents=True, exist_ok=True)
     servers, agents = (3, 2) if options.lab == "ha" else (1, 1)
-    ground = Ground(options.name or f"faults-{options.lab}", servers, agents, options.engine, LOGS)
+    ground = Ground(options.name or f"faults-{options.lab}", servers, agents, options.engine, LOGS, options.vars)
     faults = Faults(ground, options)
     rounds = load(RESULT)
     mine = [entry.number for entry in rounds if (entry.seed, entry.lab) == (options.seed, ground.name)]

@@ -22,6 +22,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS  # noqa: E402
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import read_marker  # noqa: E402
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.container import ContainerBackend  # noqa: E402
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.definition import Lab, parse_lab  # noqa: E402
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.paths import (  # noqa: E402
@@ -32,24 +34,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._lab.paths impor
 RUN_LIMIT = 420.0
 _TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<name>.*?)\]", re.MULTILINE)
 _RECAP = re.compile(r"^(?P<host>\S+)\s+: ok=\d+\s+changed=(?P<changed>\d+)\s", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Engine:
-    """Where a server keeps what tells of the cluster: the administrator's kubeconfig, and whether it is begun."""
-
-    kubeconfig: str
-    is_begun: t.Callable[[Path], bool]
-
-
-def _kubeadm_begun(root: Path) -> bool:
-    try:
-        return bool(json.loads((root / "var/lib/klubster/kubeadm.json").read_text())["complete"])
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-ENGINES = {"kubeadm": Engine("etc/kubernetes/admin.conf", _kubeadm_begun)}
 
 
 @dataclass(frozen=True)
@@ -117,10 +101,13 @@ class Ground:
     """A lab with its inventory.
 
     :param servers: how many; with three the API gets an address that moves.
+    :param given: a file of variables, such as where the engine comes from.
     """
 
-    def __init__(self, name: str, servers: int, agents: int, engine: str, folder: Path) -> None:
-        self.name, self.engine_name, self.engine = name, engine, ENGINES[engine]
+    def __init__(
+        self, name: str, servers: int, agents: int, engine: str, folder: Path, given: Path | None = None
+    ) -> None:
+        self.name, self.layout, self._given = name, LAYOUTS[engine], given
         self.folder = folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.servers = {f"server{number}": f"10.77.0.1{number}" for number in range(1, servers + 1)}
@@ -148,12 +135,19 @@ class Ground:
 
     def begun(self) -> list[str]:
         """Servers that are part of a cluster by their own account."""
-        return [name for name in self.servers if self.engine.is_begun(self.root_of(name))]
+        return [name for name in self.servers if self._is_begun(name)]
+
+    def _is_begun(self, server: str) -> bool:
+        try:
+            marker = read_marker(self.root_of(server) / "var/lib/klubster", self.layout.marker)
+        except (OSError, ValueError, KeyError):
+            return False
+        return marker is not None and marker.complete
 
     def kubeconfig(self) -> dict[str, t.Any] | None:
         """The administrator's, from a server's disk, once the cluster is begun."""
         for name in self.begun():
-            path = self.root_of(name) / self.engine.kubeconfig
+            path = self.root_of(name) / self.layout.kubeconfig.lstrip("/")
             if path.exists():
                 return t.cast("dict[str, t.Any]", yaml.safe_load(path.read_text()))
         return None
@@ -207,10 +201,14 @@ class Ground:
         group_vars = self.inventory / "group_vars" / "all"
         group_vars.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "inventories/lab/group_vars/all.yml", group_vars / "10-lab.yml")
-        own: dict[str, t.Any] = {"klubster_name": self.name, "klubster_engine": self.engine_name}
+        own: dict[str, t.Any] = {"klubster_name": self.name, "klubster_engine": self.layout.name}
         if len(self.servers) > 1:
             own |= {"klubster_api_provider": "keepalived", "klubster_api_address": self.api}
         (group_vars / "20-faults.yml").write_text(yaml.safe_dump(own), encoding="utf-8")
+        given = group_vars / "30-given.yml"
+        given.unlink(missing_ok=True)
+        if self._given is not None:
+            shutil.copy(self._given, given)
         groups = {**dict.fromkeys(self.servers, "servers"), **dict.fromkeys(self.agents, "agents")}
         data = {
             "plugin": "kateskit.klubster.lab",
@@ -225,4 +223,4 @@ class Ground:
         return parse_lab(data)
 
 
-__all__ = ("ENGINES", "ROOT", "Ground", "Outcome", "Run")
+__all__ = ("LAYOUTS", "ROOT", "Ground", "Outcome", "Run")

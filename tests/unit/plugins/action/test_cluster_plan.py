@@ -89,7 +89,9 @@ def test_at_least_150_bad_inventories_are_refused_by_what_site_calls_first() -> 
             assert problem["variable"], name
             assert problem["rule"], name
             assert problem["remedy"], name
-            assert f"{problem['variable']} = {problem['value']!r}: {problem['rule']} {problem['remedy']}" in result["msg"]
+            assert (
+                f"{problem['variable']} = {problem['value']!r}: {problem['rule']} {problem['remedy']}" in result["msg"]
+            )
         refusals.setdefault(result["msg"], name)
     print(f"{len(refusals)} different refusals of {len(BAD)} bad inventories")
     assert len(refusals) >= 150
