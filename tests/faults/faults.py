@@ -211,7 +211,9 @@ def main() -> int:
         parser.error(f"unknown kinds: {', '.join(sorted(unknown))}")
     LOGS.mkdir(parents=True, exist_ok=True)
     servers, agents = (3, 2) if options.lab == "ha" else (1, 1)
-    ground = Ground(options.name or f"faults-{options.lab}", servers, agents, options.engine, LOGS, options.vars)
+    ground = Ground(
+        options.name or f"faults-{options.lab}", servers, agents, engine=options.engine, folder=LOGS, given=options.vars
+    )
     faults = Faults(ground, options)
     rounds = load(RESULT)
     mine = [entry.number for entry in rounds if (entry.seed, entry.lab) == (options.seed, ground.name)]

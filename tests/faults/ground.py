@@ -105,7 +105,7 @@ class Ground:
     """
 
     def __init__(
-        self, name: str, servers: int, agents: int, engine: str, folder: Path, given: Path | None = None
+        self, name: str, servers: int, agents: int, *, engine: str, folder: Path, given: Path | None = None
     ) -> None:
         self.name, self.layout, self._given = name, LAYOUTS[engine], given
         self.folder = folder / name
