@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-down test test-fast bench mutations lint types sanity docs unit contract collection requirements
+.PHONY: help environment demo demo-down test test-fast bench mutations faults lint types sanity docs unit contract collection requirements
 
 bin := .venv/bin
 # Two cores are what the project promises to be tested on; more are used when there are more.
@@ -33,6 +33,9 @@ bench: environment ## measure; JSON in build/bench.json (`make bench ARGS=--cold
 mutations: environment ## break a living cluster in many ways and demand that the verification sees each
 	@$(bin)/python tests/mutations/mutate.py $(ARGS)
 
+faults: environment ## interrupt site.yml in every way and demand that the next run repairs it (`make faults ARGS=--short`)
+	@$(bin)/python tests/faults/faults.py $(ARGS)
+
 unit: environment ## unit tests
 	@$(pytest) tests/unit
 
@@ -55,4 +58,4 @@ collection: environment ## the artefact for Galaxy, in build/
 	@$(bin)/ansible-galaxy collection build --force --output-path build .
 
 requirements: environment ## resolve .config/requirements.in anew, with hashes
-	@$(bin)/uv pip compile --quiet --generate-hashes --python-version 3.12 --no-header -o .config/requirements.txt .config/requirements.in
+	@$(bin)/uv pip compile --quiet --universal --generate-hashes --python-version 3.12 --no-header -o .config/requirements.txt .config/requirements.in

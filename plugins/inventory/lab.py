@@ -37,6 +37,13 @@ options:
     type: str
     default: container
     choices: [container, memory]
+  base:
+    description:
+      - The system of the machines. Each is built once and shared by all labs.
+      - Machines that exist keep theirs; take the lab down first to change it.
+    type: str
+    default: debian-12
+    choices: [debian-12, debian-13]
   segments:
     description:
       - Networks by name. Each is a bridge in the lab's own network namespace, which has no way out.

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import typing as t
 from dataclasses import dataclass
 
@@ -31,6 +32,17 @@ class Problem:
         return f"{self.variable} = {self.value!r}: {self.rule} {self.remedy}"
 
 
+def reason(exc: Exception) -> str:
+    """What to tell the user of something that went wrong, the likely cause first."""
+    code = exc.errno if isinstance(exc, OSError) else None
+    where = f" of {exc.filename}" if isinstance(exc, OSError) and exc.filename else ""
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full. Free some space on the file system{where}, then run again.\n{exc}"
+    if code == errno.EROFS:
+        return f"The file system{where} is mounted read-only. Mount it read-write, or repair it.\n{exc}"
+    return str(exc)
+
+
 class InvalidInput(KlubsterError):
     """The input breaks rules; carries every problem found, so that one run shows them all."""
 
@@ -52,4 +64,4 @@ class CommandFailed(KlubsterError):
         super().__init__(f"{argv[0]} ended with exit status {rc}: {said}")
 
 
-__all__ = ("CommandFailed", "InvalidInput", "KlubsterError", "Problem")
+__all__ = ("CommandFailed", "InvalidInput", "KlubsterError", "Problem", "reason")

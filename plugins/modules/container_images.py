@@ -108,7 +108,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import images
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.install import prepare_staging, remove_staging
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
@@ -158,8 +158,8 @@ def main() -> None:
                 elif missing:
                     images.check_space(missing, staging, Path(given["root"]))
                     arriving = prepare_staging(staging, user_id(given["staging_owner"]))
-    except KlubsterError as exc:
-        module.fail_json(msg=str(exc))
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=reason(exc))
     references = [item.reference for item in missing]
     module.exit_json(
         changed=bool(missing),

@@ -88,7 +88,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.units im
     containerd_files,
     containerd_service,
 )
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record, locked
 
 
@@ -121,8 +121,8 @@ def main() -> None:
                 Record.load().note_data(layout.data, layout.incidental)
         files = containerd_files(layout, text, lower_oom_score=lower)
         done = settle("containerd", files, containerd_service(layout, files), run, check=module.check_mode)
-    except KlubsterError as exc:
-        module.fail_json(msg=str(exc))
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=reason(exc))
     module.exit_json(**done.as_result())
 
 

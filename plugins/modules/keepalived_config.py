@@ -87,7 +87,12 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import settle
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError, Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import (
+    InvalidInput,
+    KlubsterError,
+    Problem,
+    reason,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived
 
 
@@ -122,8 +127,8 @@ def main() -> None:
             files = keepalived.files(_moving(module.params))
             done = settle("api-address", files, keepalived.service(files), run, check=module.check_mode)
             result = done.as_result() | {"missing": False}
-    except KlubsterError as exc:
-        module.fail_json(msg=str(exc))
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=reason(exc))
     module.exit_json(**result)
 
 

@@ -58,10 +58,21 @@ options:
     type: bool
     default: false
   forget:
-    description: For V(state=invited), names of Nodes whose machines were cut short while they joined.
+    description:
+      - For V(state=invited), machines that were cut short while they joined. Their Nodes are deleted.
+      - A Node of the same name that has another address is another machine's, and stays.
     type: list
-    elements: str
+    elements: dict
     default: []
+    suboptions:
+      name:
+        description: Name of the Node.
+        type: str
+        required: true
+      address:
+        description: The machine's address in the cluster.
+        type: str
+        required: true
   timeout:
     description: Seconds that a start or a join may take.
     type: int
@@ -124,7 +135,7 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeadm_verbs as verbs
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 
 
 def main() -> None:
@@ -135,7 +146,12 @@ def main() -> None:
             "nodes": {"type": "list", "elements": "dict", "default": []},
             "invitation": {"type": "dict", "no_log": True},
             "servers": {"type": "bool", "default": False},
-            "forget": {"type": "list", "elements": "str", "default": []},
+            "forget": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"name": {"type": "str", "required": True}, "address": {"type": "str", "required": True}},
+            },
             "timeout": {"type": "int", "default": 300},
         },
         required_if=[("state", "joined", ["invitation"])],
@@ -143,8 +159,8 @@ def main() -> None:
     )
     try:
         outcome = verbs.perform(module.params, check=module.check_mode)
-    except KlubsterError as exc:
-        module.fail_json(msg=str(exc))
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=reason(exc))
     module.exit_json(**{key: value for key, value in asdict(outcome).items() if value is not None})
 
 

@@ -102,7 +102,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.machine import (
     WantedMachine,
@@ -158,8 +158,8 @@ def main() -> None:
                 state = compare(wanted, record, kernel, run)
                 apply(state, record, kernel, run)
             result = as_result(state)
-    except KlubsterError as exc:
-        module.fail_json(msg=str(exc))
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=reason(exc))
     module.exit_json(**result)
 
 

@@ -102,7 +102,7 @@ paths:
 
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import (
     WantedFile,
     apply,
@@ -144,8 +144,8 @@ def main() -> None:
                 record = Record.load()
                 changes = plan(wanted, name, record, prune=prune)
                 apply(wanted, changes, name, record)
-    except KlubsterError as exc:
-        module.fail_json(msg=str(exc))
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=reason(exc))
     module.exit_json(changed=bool(changes), paths=[change.path for change in changes], diff=describe(changes))
 
 

@@ -86,7 +86,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.reset im
     Reset,
     refuse_unless_confirmed,
 )
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
 
 
@@ -116,8 +116,8 @@ def main() -> None:
             reset.done = reset.plan()
         else:
             reset.perform()
-    except KlubsterError as exc:
-        module.fail_json(msg=str(exc))
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=reason(exc))
     text = "".join(f"{line}\n" for line in reset.done)
     module.exit_json(
         changed=bool(reset.done),

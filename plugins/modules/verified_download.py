@@ -147,7 +147,7 @@ resumed_from:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import desired_download
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import secrets_in
 
@@ -180,8 +180,8 @@ def main() -> None:
         wanted = desired_download.parse(module.params)
         plan = desired_download.compare(wanted)
         fetched = None if module.check_mode else desired_download.apply(wanted, plan)
-    except KlubsterError as exc:
-        module.fail_json(msg=str(exc))
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=reason(exc))
     module.exit_json(
         changed=not plan.difference.empty,
         dest=str(Path(wanted.dest)),

@@ -125,7 +125,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import install
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.staging import staged, user_id
@@ -176,8 +176,8 @@ def main() -> None:
                     install.settle(comparison, given["set"], record)
                     if comparison.missing:
                         arriving = install.prepare_staging(staging, user_id(given["staging_owner"]))
-    except KlubsterError as exc:
-        module.fail_json(msg=str(exc))
+    except (KlubsterError, OSError) as exc:
+        module.fail_json(msg=reason(exc))
     missing = [item.source for item in comparison.missing]
     after = {"missing": [], "removed": list(comparison.surplus)}
     module.exit_json(

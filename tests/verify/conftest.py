@@ -29,6 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--outages", action="store_true", help="also pull the plug of servers; only for machines of a lab")
     group.addoption("--upgrade", default=None, metavar="VERSION", help="also upgrade the cluster to this version")
     group.addoption("--said", action="append", default=[], help="what a run printed, to be searched for secrets")
+    group.addoption("--watched", action="append", default=[], help="what exec_watch.py has seen, to be searched too")
+    group.addoption("--secrets", action="store_true", help="also search all files and facts of the machines")
     group.addoption("--network", default=None, help="network namespace to look from; by default the lab's")
 
 
@@ -37,10 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "outages: pulls the plug of servers")
     config.addinivalue_line("markers", "upgrade: brings the cluster to another version")
     config.addinivalue_line("markers", "said: reads what a run has printed")
+    config.addinivalue_line("markers", "watched: reads with what programs were started")
+    config.addinivalue_line("markers", "secrets: searches all files and facts of the machines")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    unwanted = [mark for mark in ("lifecycle", "outages", "upgrade", "said") if not config.getoption(f"--{mark}")]
+    marks = ("lifecycle", "outages", "upgrade", "said", "watched", "secrets")
+    unwanted = [mark for mark in marks if not config.getoption(f"--{mark}")]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unwanted)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

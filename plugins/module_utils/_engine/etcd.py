@@ -184,6 +184,21 @@ def is_of(member: Member, node: str) -> bool:
     return member.name == node or re.fullmatch(re.escape(node) + "-[0-9a-f]{8}", member.name) is not None
 
 
+def health(address: str = "127.0.0.1", port: int = 2381, timeout: float = 2.0) -> str:
+    """What etcd of this machine says of its health, and why; empty when it says nothing.
+
+    It is asked where it offers its metrics, which needs no certificate: kubeadm and k3s both choose this port.
+    """
+    connection = http.client.HTTPConnection(address, port, timeout=timeout)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return ""
+    finally:
+        connection.close()
+
+
 def parse(answer: t.Mapping[str, t.Any]) -> list[Member]:
     """Members in the answer of the API; numbers of 64 bits are texts there."""
     return [
@@ -223,6 +238,7 @@ __all__ = (
     "Etcd",
     "EtcdError",
     "Member",
+    "health",
     "is_of",
     "lists_agree",
     "parse",

@@ -27,6 +27,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, HttpsApi
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.certificates import public_key_hash
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import health
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import Layout
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import (
     Action,
@@ -66,6 +67,10 @@ class Kubeadm:
     root: Path = Path("/")
     timeout: float = 300.0
     api_of: t.Callable[[Kubeadm, bool], Api] | None = None
+    #: what etcd of this machine says of itself
+    etcd_health: t.Callable[[], str] = health
+    #: what was in the journal before says nothing about what failed
+    since: float | None = None
 
     # --- what the machine is
 
@@ -104,7 +109,7 @@ class Kubeadm:
         """What this machine says of itself, for the cluster's decision."""
         phase = self.phase()
         if phase != "complete":
-            return NodeState(phase, node_name=self.node.name)
+            return NodeState(phase, node_name=self.node.name, address=self.node.address)
         ca_hash = public_key_hash(self._ca.read_text(encoding="ascii"))
         api_ready, proxy = False, ""
         node = self._node_object()
@@ -120,6 +125,7 @@ class Kubeadm:
             kube_proxy=proxy,
             node_differs=bool(node and nodes.patch_for(node, self.node, config.taints_of(self.cluster, self.node))),
             node_name=self.node.name,
+            address=self.node.address,
             versions=self._versions(node),
             closed=drain.is_ours(node),
         )
@@ -183,22 +189,26 @@ class Kubeadm:
     def join(self, invitation: config.Invitation) -> None:
         """Join the cluster of a live server."""
         self._started("join")
-        with self._secret_file("join", config.join(self.cluster, self.node, invitation)) as path:
+        documents = config.join(self.cluster, self.node, invitation, patience=self.timeout)
+        with self._secret_file("join", documents) as path:
             self._kubeadm(["join", "--config", str(path)])
         if self.is_server:
             self.wait_ready()
         self.wait_node()
         self._completed("join")
 
-    def invite(self, *, servers: bool, forget: t.Sequence[str] = ()) -> config.Invitation:
+    def invite(self, *, servers: bool, forget: t.Sequence[t.Mapping[str, str]] = ()) -> config.Invitation:
         """On a live server: a token that is good for minutes.
 
         :param servers: also upload the control plane's certificates, under a new key.
-        :param forget: Node objects of machines on which a join was cut short; kubeadm refuses a name that is taken.
+        :param forget: name and address of machines on which a join was cut short; kubeadm refuses a name that is
+            taken. A Node of that name that is another machine's stays, and the join will say so.
         """
         admin = self.api(administrator=True)
-        for name in forget:
-            admin.delete(f"/api/v1/nodes/{name}")
+        for entry in forget:
+            taken = f"/api/v1/nodes/{entry['name']}"
+            if nodes.may_be_of(_found(admin, taken), entry["address"]):
+                admin.delete(taken)
         said = self._kubeadm(
             ["token", "create", "--ttl", config.INVITATION_TTL, "--kubeconfig", str(self._at(self.layout.kubeconfig))]
         )
@@ -331,8 +341,10 @@ class Kubeadm:
 
     def explained(self, what: str, said: str = "") -> str:
         """A message that begins with the likely cause and ends with the journal."""
-        text = journal(self.layout.node_unit, self.run) + journal(self.layout.runtime_unit, self.run)
-        cause = likely_cause(said) or likely_cause(text, self._conditions())
+        units = (self.layout.node_unit, self.layout.runtime_unit)
+        text = "".join(journal(unit, self.run, since=self.since) for unit in units)
+        etcd = self.etcd_health() if self.is_server else ""
+        cause = likely_cause(said, etcd, text, conditions=self._conditions())
         parts = [cause, what, said.strip()[-1500:]]
         tail = "\n".join(text.splitlines()[-12:])
         if tail:
@@ -378,6 +390,7 @@ class Kubeadm:
         return self.root / path.lstrip("/")
 
     def _started(self, action: Action) -> None:
+        self.since = time.time()
         self._mark(Marker(self.cluster.name, action, complete=False))
 
     def _completed(self, action: Action) -> None:
@@ -442,6 +455,16 @@ class Kubeadm:
         except (ApiError, OSError):
             return []
         return list((node.get("status") or {}).get("conditions") or [])
+
+
+def _found(api: Api, path: str) -> dict[str, t.Any]:
+    """An object; empty when there is none."""
+    try:
+        return api.get(path)
+    except ApiError as exc:
+        if exc.status == 404:
+            return {}
+        raise
 
 
 def reset_arguments(layout: Layout, *, leave: bool) -> list[str]:

@@ -137,8 +137,13 @@ def cluster_configuration(cluster: ClusterSettings) -> dict[str, t.Any]:
     }
 
 
-def join(cluster: ClusterSettings, node: NodeSettings, invitation: Invitation) -> list[dict[str, t.Any]]:
-    """Documents for ``kubeadm join``; they hold the token, so their file is 0600 and short-lived."""
+def join(
+    cluster: ClusterSettings, node: NodeSettings, invitation: Invitation, *, patience: float = 300
+) -> list[dict[str, t.Any]]:
+    """Documents for ``kubeadm join``; they hold the token, so their file is 0600 and short-lived.
+
+    :param patience: seconds for finding the cluster, and again for being taken in.
+    """
     document: dict[str, t.Any] = {
         "apiVersion": _API,
         "kind": "JoinConfiguration",
@@ -151,6 +156,7 @@ def join(cluster: ClusterSettings, node: NodeSettings, invitation: Invitation) -
             "tlsBootstrapToken": invitation.token,
         },
         "nodeRegistration": _registration(cluster, node),
+        "timeouts": {"discovery": f"{patience:g}s", "tlsBootstrap": f"{patience:g}s"},
     }
     if node.role == "server":
         document["controlPlane"] = {

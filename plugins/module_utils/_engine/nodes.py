@@ -71,6 +71,21 @@ def _taints(
     return list(map(dict, have)) if sorted(map(_text, result)) == sorted(map(_text, have)) else result
 
 
+def may_be_of(node: t.Mapping[str, t.Any], address: str) -> bool:
+    """Whether a Node object can be that of the machine with this address: another machine may have taken its name.
+
+    A kubelet that was cut short may not have reported any address yet, and is not ready then.
+    """
+    status = node.get("status") or {}
+    addresses = [entry.get("address") for entry in status.get("addresses") or () if entry.get("type") == "InternalIP"]
+    if addresses:
+        return address in addresses
+    ready = any(
+        entry.get("type") == "Ready" and entry.get("status") == "True" for entry in status.get("conditions") or ()
+    )
+    return bool(node) and not ready
+
+
 def _identity(taint: t.Mapping[str, t.Any]) -> str:
     return f"{taint['key']}:{taint['effect']}"
 
@@ -87,4 +102,4 @@ def _owned(note: str | None) -> dict[str, list[str]]:
         return {"labels": [], "taints": []}
 
 
-__all__ = ("digest", "patch_for")
+__all__ = ("digest", "may_be_of", "patch_for")

@@ -127,7 +127,7 @@ def node_unwell(node: drain.Object, version: str = "") -> str | None:
     status = node.get("status") or {}
     conditions = list(status.get("conditions") or [])
     if not any(entry.get("type") == "Ready" and entry.get("status") == "True" for entry in conditions):
-        return likely_cause("", conditions) or "the node is not ready"
+        return likely_cause("", conditions=conditions) or "the node is not ready"
     running = str((status.get("nodeInfo") or {}).get("kubeletVersion", "")).lstrip("v")
     if version and running != version.lstrip("v"):
         return f"its kubelet says that it is {running or 'unknown'}, not {version}"

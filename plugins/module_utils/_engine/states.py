@@ -34,6 +34,8 @@ class NodeState:
     #: names of Nodes of which a server says that their labels or taints differ, and of those that it does not have
     differing: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    #: by which a Node object is told from one of another machine with the same name
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Decision:
 
     :param begin: the machine that starts the cluster, or nothing.
     :param contact: a live server; empty until the cluster has begun.
-    :param forget: names of Node objects whose machines were cut short while they joined.
+    :param forget: name and address of machines that were cut short while they joined; their Node objects go.
     :param reopen: names of Node objects that a run which was cut short left cordoned.
     :param relabel: machines whose Node objects need other labels or taints.
     :param register: machines that are nodes, but whose Node objects somebody deleted.
@@ -55,7 +57,7 @@ class Decision:
     contact: str = ""
     join_servers: tuple[str, ...] = ()
     join_agents: tuple[str, ...] = ()
-    forget: tuple[str, ...] = ()
+    forget: tuple[dict[str, str], ...] = ()
     reopen: tuple[str, ...] = ()
     relabel: tuple[str, ...] = ()
     register: tuple[str, ...] = ()
@@ -134,7 +136,7 @@ def _joining(
         found,
         join_servers=tuple(name for name in servers if name in joiners),
         join_agents=tuple(name for name in joiners if name not in servers),
-        forget=tuple(state.node_name for state in half if state.node_name),
+        forget=tuple({"name": state.node_name, "address": state.address} for state in half if state.node_name),
     )
 
 

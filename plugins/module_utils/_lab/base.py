@@ -36,6 +36,9 @@ mount --make-rshared /
 echo 0 > /proc/sys/net/ipv4/ip_forward
 exec /lib/systemd/systemd
 """
+# From version 256 on, systemd wants to be asked before it works with control groups of version 1. In a container it
+# takes its own arguments for the kernel's command line.
+_LEGACY = " systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
 # The machines share the host's kernel, which they cannot load modules into.
 _MODPROBE_SCRIPT = """\
 #!/bin/sh
@@ -85,6 +88,16 @@ class Recipe:
     @property
     def key(self) -> str:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def recipe_for(suite: str) -> Recipe:
+    """The recipe for a suite of Debian."""
+    recipe = Recipe(suite=suite)
+    if suite != "bookworm":
+        script = _INIT_SCRIPT.rstrip("\n")
+        legacy = f'[ -e /sys/fs/cgroup/cgroup.controllers ] || set --{_LEGACY}\nexec /lib/systemd/systemd "$@"\n'
+        recipe.files[INIT] = (script.replace("exec /lib/systemd/systemd", legacy), 0o755)
+    return recipe
 
 
 class BaseRoot:
@@ -147,10 +160,14 @@ class BaseRoot:
             ],
             check=False,
         )
+        mirrors = {}
         for line in listing.stdout.splitlines():
             codename, component, origin, address = [*line.split(maxsplit=3), "", "", "", ""][:4]
-            if (codename, component, origin) == (self.recipe.suite, "main", "Debian"):
-                return address
+            if (component, origin) == ("main", "Debian") and "-" not in codename:
+                mirrors[codename] = address
+        if mirrors:
+            # A mirror of one suite has the others too.
+            return mirrors.get(self.recipe.suite) or next(iter(mirrors.values()))
         raise KlubsterError(
             f"apt on this machine knows no source of Debian {self.recipe.suite} main, so the lab "
             "does not know where to get it. "
@@ -201,4 +218,4 @@ def _reason(target: Path, failed: CommandFailed) -> str:
     return "\n".join([str(failed), *lines])
 
 
-__all__ = ("INIT", "KEYRING", "PACKAGES", "BaseRoot", "Recipe", "remove_folder")
+__all__ = ("INIT", "KEYRING", "PACKAGES", "BaseRoot", "Recipe", "recipe_for", "remove_folder")

@@ -23,13 +23,13 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._command import 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.backend import Changes, Found, Observed, plan
-from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import BaseRoot, remove_folder
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import BaseRoot, recipe_for, remove_folder
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.cgroups import (
     ControlGroups,
     end_processes,
     wait_for_end,
 )
-from ansible_collections.kateskit.klubster.plugins.module_utils._lab.definition import Disk, Lab, LabMachine
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.definition import BASES, Disk, Lab, LabMachine
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.host import HostSettings
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.lock import locked_folder
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.machine_start import FOLDERS, start_script
@@ -74,7 +74,7 @@ class ContainerBackend:
     ) -> None:
         self._cache, self._run, self._ready_timeout = cache, runner, ready_timeout
         self._groups = groups or ControlGroups()
-        self._base = base or BaseRoot(cache / "lab", runner, mirror=mirror)
+        self._given_base, self._mirror = base, mirror
         self._host = host or HostSettings()
 
     # --- the verbs ---
@@ -86,7 +86,7 @@ class ContainerBackend:
             changes = plan(lab, self.observe(lab.name))
             self._compare_client_files(lab, paths, changes)
             return changes
-        self._base.build()
+        self._base_of(lab).build()
         with locked_folder(paths.state):
             changes = plan(lab, self.observe(lab.name))
             self._compare_client_files(lab, paths, changes)
@@ -179,6 +179,12 @@ class ContainerBackend:
     def _paths(self, name: str) -> LabPaths:
         return LabPaths(name, self._cache)
 
+    def _base_of(self, lab: Lab) -> BaseRoot:
+        if self._given_base is not None:
+            return self._given_base
+        recipe = recipe_for(BASES[lab.base])
+        return BaseRoot(self._cache / "lab", self._run, recipe=recipe, mirror=self._mirror)
+
     def _refuse_foreign(self, paths: LabPaths) -> None:
         with contextlib.suppress(FileNotFoundError):
             owner = (paths.runtime / "owner").read_text()
@@ -236,7 +242,7 @@ class ContainerBackend:
         for folder in ("work", "root", "disks", *(f"data/{one}" for one in FOLDERS)):
             (home / folder).mkdir(parents=True, exist_ok=True)
         note = self._note(paths, machine.name)
-        base = note.get("base", str(self._base.path))
+        base = note.get("base", str(self._base_of(lab).path))
         inside, outside = cable_commands(lab, machine)
         script = start_script(
             lab=lab.name,

@@ -23,12 +23,14 @@ DiskKind = t.Literal["block", "folder"]
 CONTROLLER = "lab_controller"
 PLUGIN = "kateskit.klubster.lab"
 BACKENDS = ("container", "memory")
+#: systems that machines can have, by the suite of Debian that they are built from
+BASES = {"debian-12": "bookworm", "debian-13": "trixie"}
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SIZE = re.compile(r"([1-9][0-9]*)([MGT])i?")
 _UNITS = {"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _MIN_MEMORY = 64 << 20
-_LAB_KEYS = ("plugin", "name", "backend", "segments", "machines", "forwarding")
+_LAB_KEYS = ("plugin", "name", "backend", "segments", "machines", "forwarding", "base")
 _SEGMENT_KEYS = ("network", "gateway", "mtu")
 _MACHINE_KEYS = ("groups", "addresses", "memory", "cpus", "disks", "vars")
 _DISK_KEYS = ("name", "kind", "size", "path")
@@ -86,6 +88,8 @@ class Lab:
     machines: dict[str, LabMachine]
     backend: str = "container"
     forwarding: frozenset[frozenset[str]] = frozenset()
+    #: the system of machines that are made; those that are there keep theirs
+    base: str = "debian-12"
 
     def forwards(self, one: str, other: str) -> bool:
         """Whether the lab carries traffic between two segments."""
@@ -151,9 +155,12 @@ def parse_lab(data: t.Any, *, name: str | None = None) -> Lab:
     segments = reader.segments(data.get("segments"))
     machines = reader.machines(data.get("machines"), segments)
     forwarding = reader.forwarding(data.get("forwarding", []), segments)
+    base = data.get("base", "debian-12")
+    if base not in BASES:
+        reader.add("base", base, f"it must be one of {', '.join(BASES)}.", "Leave it out for debian-12.")
     if reader.problems:
         raise InvalidInput(reader.problems)
-    return Lab(lab_name, segments, machines, str(backend), forwarding)
+    return Lab(lab_name, segments, machines, str(backend), forwarding, str(base))
 
 
 class _Reader:
@@ -431,6 +438,7 @@ def _digest(value: t.Any) -> str:
 
 __all__ = (
     "BACKENDS",
+    "BASES",
     "CONTROLLER",
     "PLUGIN",
     "Address",

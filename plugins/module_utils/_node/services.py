@@ -116,10 +116,14 @@ def digest_of(paths: t.Sequence[str], record: Record) -> str:
     return digest.hexdigest()
 
 
-def journal(name: str, run: Runner, lines: int = 60) -> str:
-    """The end of a unit's journal; empty when there is none."""
+def journal(name: str, run: Runner, lines: int = 60, since: float | None = None) -> str:
+    """The end of a unit's journal; empty when there is none.
+
+    :param since: seconds of the epoch; what is older says nothing about what happened now.
+    """
+    window = [] if since is None else ["--since", f"@{since:.0f}"]
     return run(
-        ["journalctl", "--unit", name, "--lines", str(lines), "--no-pager", "--output", "cat"], check=False
+        ["journalctl", "--unit", name, "--lines", str(lines), *window, "--no-pager", "--output", "cat"], check=False
     ).stdout
 
 

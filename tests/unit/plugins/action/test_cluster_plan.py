@@ -12,7 +12,7 @@ from ansible.errors import AnsibleUndefinedVariable
 from ansible_collections.kateskit.klubster.plugins.action.cluster_plan import ActionModule
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_model"))
-from inventories import good
+from inventories import BAD, good
 
 
 class Failing(dict[str, t.Any]):
@@ -74,3 +74,24 @@ def test_what_cannot_be_computed_is_a_problem() -> None:
     result = plan(task_vars)
     assert [problem["variable"] for problem in result["problems"]] == ["klubster_dns_domain"]
     assert "'house' is undefined" in result["msg"]
+
+
+def test_at_least_150_bad_inventories_are_refused_by_what_site_calls_first() -> None:
+    """Each in words of its own that name variable, value, rule and remedy, before anything is changed."""
+    refusals: dict[str, str] = {}
+    for name, bad in BAD.items():
+        hosts, groups = bad.inventory()
+        result = plan({"hostvars": hosts, "groups": groups})
+        assert result.get("failed"), name
+        assert not result.get("changed"), name
+        assert "in the input; nothing was changed." in result["msg"], name
+        for problem in result["problems"]:
+            assert problem["variable"], name
+            assert problem["rule"], name
+            assert problem["remedy"], name
+            assert (
+                f"{problem['variable']} = {problem['value']!r}: {problem['rule']} {problem['remedy']}" in result["msg"]
+            )
+        refusals.setdefault(result["msg"], name)
+    print(f"{len(refusals)} different refusals of {len(BAD)} bad inventories")
+    assert len(refusals) >= 150

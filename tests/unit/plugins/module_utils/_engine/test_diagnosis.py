@@ -32,12 +32,88 @@ TEST_JOURNALS: list[tuple[str, str]] = [
     ("dial tcp 192.0.2.11:6443: i/o timeout", "a firewall drops the packets"),
     ("dial tcp 192.0.2.11:6443: connect: connection refused", "The API does not listen yet"),
     ('"Container runtime network not ready" err="cni plugin not initialized"', "comes with the CNI layer"),
+    (
+        (
+            "couldn't validate the identity of the API Server: cluster CA found in cluster-info ConfigMap is invalid: "
+            'none of the public keys "sha256:ab" are pinned'
+        ),
+        "CA hash of the token does not fit",
+    ),
+    ("failed to verify JWS signature of received cluster info object", "token of the join is wrong"),
+    (
+        'a Node with name "agent1" and status "Ready" already exists in the cluster. You must delete it',
+        "The node's name agent1 is taken",
+    ),
+    (
+        (
+            'Get "https://192.0.2.11:6443/api/v1": net/http: request canceled while waiting for connection '
+            "(Client.Timeout exceeded while awaiting headers)"
+        ),
+        "a firewall drops the packets",
+    ),
+    ('{"health":"false","reason":"RAFT NO LEADER"}', "etcd has no quorum"),
     ("all is well", ""),
     ("", ""),
 ]
 
 
-@pytest.mark.parametrize(("journal", "expected"), TEST_JOURNALS)
+# As k3s writes them, by reports of its users.
+TEST_JOURNALS_OF_K3S: list[tuple[str, str]] = [
+    (
+        (
+            'level=info msg="Waiting to retrieve agent configuration; server is not ready: Node password rejected, '
+            "duplicate hostname or contents of '/etc/rancher/node/password' may not match server node-passwd entry\""
+        ),
+        "The node's name is taken",
+    ),
+    ("level=error msg=\"Node password validation failed for 'agent1'\"", "The node's name is taken"),
+    ('level=fatal msg="ETCD join failed: duplicate node name found, please use a unique name"', "name is taken"),
+    (
+        (
+            'level=warning msg="critical configuration mismatched: flannel-backend"\n'
+            'level=warning msg="critical configuration mismatched: disable network policy"\n'
+            'level=fatal msg="preparing server: failed to bootstrap cluster data: failed to validate server '
+            'configuration: critical configuration value mismatch between servers"'
+        ),
+        "differs from that of the running ones: flannel-backend, disable network policy. Write it once",
+    ),
+    (
+        'level=fatal msg="unable to join cluster due to critical configuration value mismatch"',
+        "differs from that of the running ones. Write it once",
+    ),
+    (
+        'level=error msg="token CA hash does not match the Cluster CA certificate hash: f08676bf != 8e7d49c6"',
+        "CA hash of the token does not fit",
+    ),
+    (
+        'level=error msg="failed to get CA certs: https://127.0.0.1:6444/cacerts: 401 Unauthorized"',
+        "token of the join is wrong",
+    ),
+    (
+        (
+            'level=fatal msg="Failed to reconcile with temporary etcd: bootstrap data already found and encrypted with '
+            'different token"'
+        ),
+        "data was written with another one",
+    ),
+    ('level=fatal msg="ETCD join failed: etcdserver: too many learner members in cluster"', "one joins at a time"),
+    (
+        'level=fatal msg="failed to find memory cgroup (v2)"',
+        "cgroup_enable=memory",
+    ),
+    ('level=error msg="Failed to check local etcd status: rpc error: etcdserver: no leader"', "etcd has no quorum"),
+    (
+        'level=error msg="failed to get CA certs: Get https://192.0.2.1:6443/cacerts: dial tcp: i/o timeout"',
+        "a firewall drops",
+    ),
+    (
+        "x509: certificate has expired or is not yet valid: current time 2026-11-20T07:00:00Z is before 2026-11-21",
+        "clocks differ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("journal", "expected"), [*TEST_JOURNALS, *TEST_JOURNALS_OF_K3S])
 def test_journals(journal: str, expected: str) -> None:
     found = likely_cause(journal)
     assert expected in found
@@ -47,6 +123,10 @@ def test_journals(journal: str, expected: str) -> None:
 def test_a_cause_comes_before_its_symptoms() -> None:
     journal = "connect: connection refused\nwrite x: no space left on device\ncni plugin not initialized\n"
     assert likely_cause(journal).startswith("The disk is full")
+
+
+def test_a_cause_in_the_journal_is_worth_more_than_a_symptom_in_what_was_said() -> None:
+    assert likely_cause("dial tcp: connection refused", "write x: no space left on device").startswith("The disk")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +143,6 @@ def test_a_cause_comes_before_its_symptoms() -> None:
     ],
 )
 def test_conditions(condition: dict[str, str], expected: str) -> None:
-    found = likely_cause("", [condition])
+    found = likely_cause("", conditions=[condition])
     assert expected in found
     assert bool(found) == bool(expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
@@ -90,7 +91,9 @@ class Node:
 
     def __init__(self, folder: Path, ca: Path, node: NodeSettings, fails: str = "") -> None:
         self.root, self.ca, self.fails = folder / "root", ca, fails
+        self.etcd, self.journal = "", "kubelet: no space left on device\n"
         self.calls: list[list[str]] = []
+        self.windows: list[str] = []
         self.documents: list[dict[str, t.Any]] = []
         self.api = FakeApi({f"/api/v1/nodes/{node.name}": {"metadata": {}}})
         (self.root / "run").mkdir(parents=True, exist_ok=True)
@@ -103,11 +106,13 @@ class Node:
             self.root,
             0.0,
             lambda *_: self.api,
+            lambda: self.etcd,
         )
 
     def run(self, argv: t.Sequence[str], **_: t.Any) -> Result:
         if argv[0] == "journalctl":
-            return Result(0, "kubelet: no space left on device\n", "")
+            self.windows.append(argv[argv.index("--since") + 1] if "--since" in argv else "")
+            return Result(0, self.journal, "")
         self.calls.append(list(argv))
         assert "abcdef.0123456789abcdef" not in " ".join(argv)
         if "--config" in argv:
@@ -269,7 +274,12 @@ def test_a_server_that_lost_its_files_but_not_its_data_is_left_alone(tmp_path: P
 def test_an_invitation(tmp_path: Path, ca: Path) -> None:
     node = Node(tmp_path, ca, server())
     node.machine.begin()
-    found = node.machine.invite(servers=True, forget=["agent9"])
+    half = {"status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.9"}]}}
+    node.api.objects |= {"/api/v1/nodes/agent8": half, "/api/v1/nodes/agent9": half}
+    forget = [{"name": "agent9", "address": "192.0.2.9"}, {"name": "agent7", "address": "192.0.2.7"}]
+    # Another machine lives under the name that the third one wanted to have.
+    forget.append({"name": "agent8", "address": "192.0.2.8"})
+    found = node.machine.invite(servers=True, forget=forget)
     assert (found.endpoint, found.token) == ("api.home.internal:6443", "abcdef.0123456789abcdef")
     assert found.ca_hash == public_key_hash(ca.read_text())
     assert len(found.certificate_key) == 64
@@ -315,3 +325,20 @@ def test_labels_are_given_once(tmp_path: Path, ca: Path) -> None:
 def test_leaving_tells_etcd_only_when_somebody_stays() -> None:
     assert "remove-etcd-member" in reset_arguments(KUBEADM, leave=False)
     assert "remove-etcd-member" not in reset_arguments(KUBEADM, leave=True)
+
+
+def test_a_server_whose_etcd_has_no_leader_says_so_first(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, server())
+    node.api.is_ready, node.etcd, node.journal = False, '{"health":"false","reason":"RAFT NO LEADER"}', "refused\n"
+    with pytest.raises(EngineError, match=r"^etcd has no quorum"):
+        node.machine.wait_ready()
+    assert node.windows == ["", ""]
+
+
+def test_only_what_was_said_since_the_join_began_explains_it(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, agent(), fails="join")
+    before = time.time()
+    with pytest.raises(EngineError, match=r"^The disk is full"):
+        node.machine.join(INVITATION)
+    assert all(int(window.lstrip("@")) >= int(before) for window in node.windows)
+    assert node.documents[0]["timeouts"] == {"discovery": "0s", "tlsBootstrap": "0s"}

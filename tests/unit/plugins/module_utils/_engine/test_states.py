@@ -9,7 +9,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states i
 from hypothesis import given
 from hypothesis import strategies as st
 
-NONE, HALF = NodeState("none"), NodeState("half", node_name="node-of-it")
+NONE, HALF = NodeState("none"), NodeState("half", node_name="node-of-it", address="192.0.2.9")
 LIVE, DEAD = NodeState("complete", api_ready=True, ca_hash="a", kube_proxy="k"), NodeState("complete", ca_hash="a")
 MEMBER, STRANGER = NodeState("complete", ca_hash="a"), NodeState("complete", ca_hash="b")
 
@@ -26,7 +26,12 @@ TEST_DECIDE: list[tuple[str, list[str], dict[str, NodeState], Decision]] = [
         "a new agent and one that was cut short",
         ["s1"],
         {"s1": LIVE, "a1": NONE, "a2": HALF},
-        Decision(contact="s1", join_agents=("a1", "a2"), forget=("node-of-it",), kube_proxy="k"),
+        Decision(
+            contact="s1",
+            join_agents=("a1", "a2"),
+            forget=({"name": "node-of-it", "address": "192.0.2.9"},),
+            kube_proxy="k",
+        ),
     ),
     (
         "the first server is new: the contact is the one that lives",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, KlubsterError
-from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import INIT, BaseRoot, Recipe
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import INIT, BaseRoot, Recipe, recipe_for
 
 TARGETS = """\
 bookworm-updates main Debian http://updates.example/debian/
@@ -131,3 +131,15 @@ def test_the_key_follows_the_recipe() -> None:
     assert recipe.key != dataclasses.replace(recipe, packages=(*recipe.packages, "curl")).key
     assert recipe.key != dataclasses.replace(recipe, files={**recipe.files, "/etc/x": ("", 0o644)}).key
     assert recipe.key != dataclasses.replace(recipe, masked=()).key
+
+
+def test_a_newer_system_is_another_root_from_the_same_mirror(tmp_path: Path) -> None:
+    host = FakeHost()
+    older, newer = BaseRoot(tmp_path, host), BaseRoot(tmp_path, host, recipe=recipe_for("trixie"))
+    older.build()
+    newer.build()
+    assert older.path != newer.path
+    assert [built[-3] for built in host.built] == ["bookworm", "trixie"]
+    assert host.built[0][-1] == host.built[1][-1]
+    assert "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1" in newer.recipe.files[INIT][0]
+    assert recipe_for("bookworm").key == Recipe().key

@@ -47,6 +47,11 @@ BAD: list[tuple[str, Change, str]] = [
     ("name with a slash", put("name", "../lab"), "name = '../lab': it must be a DNS label"),
     ("virtual machines", put("backend", "vm"), "backend = 'vm': virtual machines are not built yet. Use container."),
     ("unknown backend", put("backend", "docker"), "backend = 'docker': it must be one of container, memory."),
+    (
+        "unknown system",
+        put("base", "debian-9"),
+        "base = 'debian-9': it must be one of debian-12, debian-13. Leave it out",
+    ),
     ("no segments", put("segments", {}), "segments = {}: it must be a mapping with at least one entry."),
     ("segment's name too long", put("segments.a-long-segment", {"network": "10.1.0.0/24"}), "at most 12 characters."),
     (
