@@ -89,7 +89,7 @@ def build(bundle: Path, version: str, cache: Path) -> Path:
             _executable(partial / "k3s", sources, packed, _stamp(bundle, version, manifest, packed, images))
             _sums(partial)
             partial.rename(target)
-            _forget(cache, kept=(target, *(path for path in cache.glob(f"parts-{parts}*"))))
+            forget(cache, kept=(target, *(path for path in cache.glob(f"parts-{parts}*"))))
     os.utime(target)
     return target
 
@@ -249,7 +249,7 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _forget(cache: Path, kept: t.Sequence[Path]) -> None:
+def forget(cache: Path, kept: t.Sequence[Path]) -> None:
     """Builds that nobody has asked for in two days, and all but the newest six."""
     others = [path for path in cache.iterdir() if _OURS.fullmatch(path.name) and path not in kept]
     others = sorted((path for path in others if path.is_dir() and not path.is_symlink()), key=_used, reverse=True)
