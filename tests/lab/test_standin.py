@@ -6,7 +6,9 @@ Comments name the line of the contract that a test is about.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import ipaddress
 import json
 import re
 import shutil
@@ -64,6 +66,7 @@ CLUSTER = K3sCluster(
     secrets_encryption=True,
     kubelet_config=KUBELET,
 )
+TOLERANT = {"spec": {"tolerations": [{"operator": "Exists"}]}}
 PODS = """\
 apiVersion: apps/v1
 kind: DaemonSet
@@ -84,6 +87,41 @@ apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: default}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+"""
+
+
+#: a registry that nobody has, with a mirror that another machine plays
+REGISTRY, MIRROR = "registry.lab", f"http://{ADDRESSES['a1']}:5005"
+REGISTRIES = f"""\
+mirrors:
+  {REGISTRY}:
+    endpoint: ["{MIRROR}"]
+    rewrite: {{"^(.*)$": "copies/$1"}}
+configs:
+  {MIRROR.partition("//")[2]}:
+    auth: {{username: reader, password: of the test}}
+  other.lab:
+    tls: {{insecure_skip_verify: true}}
+"""
+#: stands in for a registry: says what it was asked for
+LISTENER = """\
+import http.server
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        known = self.headers.get("Authorization", "")
+        with open("/run/asked", "a") as file:
+            file.write(self.path + " " + known + chr(10))
+        self.send_response(404 if known else 401)
+        self.send_header("WWW-Authenticate", "Basic realm=lab")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_HEAD
+
+
+http.server.HTTPServer(("", 5005), Answer).serve_forever()
 """
 
 
@@ -124,11 +162,16 @@ class Machines:
         self.put(machine, f"/etc/systemd/system/{K3S.unit(role)}", k3s_units.unit(K3S, role))
         self.ssh(machine, "systemctl daemon-reload")
 
-    def configure(self, machine: str, token: str, cluster: K3sCluster = CLUSTER, **more: t.Any) -> None:
-        node = K3sMachine(machine, machine, role_of(machine), (ADDRESSES[machine],), first=machine == "s1")
+    def configure(
+        self, machine: str, token: str, cluster: K3sCluster = CLUSTER, *, join: str = "s1", **more: t.Any
+    ) -> None:
+        """:param join: the server that it joins; itself to begin a cluster."""
+        node = K3sMachine(machine, machine, role_of(machine), (ADDRESSES[machine],))
         config = {**k3s_config.ours(cluster, node), **more}
         for path, text in k3s_config.files(cluster, config).items():
             self.put(machine, path, text, 0o600)
+        entry = f"server: https://{ADDRESSES[join]}:6443\n" if join != machine else "cluster-init: true\n"
+        self.put(machine, K3S.join_drop_in, entry, 0o600)
         self.put(machine, K3S.token, f"{token}\n", 0o600)
 
     def start(self, machine: str) -> float:
@@ -167,10 +210,10 @@ class Machines:
                 pytest.fail(f"waited {seconds:g} s for {what}")
             time.sleep(0.3)
 
-    def ready_nodes(self) -> set[str]:
+    def ready_nodes(self, machine: str = "s1") -> set[str]:
         return {
             node["metadata"]["name"]
-            for node in self.kubectl("get nodes")["items"]
+            for node in self.kubectl("get nodes", machine)["items"]
             for condition in node["status"]["conditions"]
             if condition["type"] == "Ready" and condition["status"] == "True"
         }
@@ -220,6 +263,7 @@ def first(machines: Machines) -> Machines:
     """One server."""
     machines.configure("s1", PASSWORD, **{"tls-san": ("api.lab", ADDRESSES["s1"])})
     machines.put("s1", "/etc/rancher/k3s/config.yaml.d/90-mine.yaml", "klbelet-arg: [v=9]\nselinux: true\n")
+    machines.put("s1", K3S.registries, REGISTRIES)
     machines.start("s1")
     machines.wait(lambda: machines.ready_nodes() == {"s1"}, "s1 to be ready")
     return machines
@@ -254,7 +298,7 @@ def test_a_server_has_its_files(first: Machines) -> None:
 
 
 def test_a_node_says_how_it_was_started(first: Machines) -> None:
-    # k3s.md brief of B.2: labels and annotations of a server
+    # k3s.md C.3: the parts of a server; A.9: its name
     metadata = first.kubectl("get node s1")["metadata"]
     assert metadata["labels"]["node-role.kubernetes.io/control-plane"] == "true"
     assert metadata["labels"]["node-role.kubernetes.io/etcd"] == "true"
@@ -269,6 +313,55 @@ def test_what_k3s_ignores_is_recorded(first: Machines) -> None:
     assert ("unknown-key", "klbelet-arg") in entries
     assert ("not-covered", "selinux") in entries
     assert "Unknown flag --klbelet-arg found in config.yaml, skipping" in first.journal("s1")
+
+
+def test_a_node_has_one_range_of_its_own(first: Machines) -> None:
+    # k3s.md A.3, cluster-cidr. Kubernetes' allocator may take two at once when a Node changes right after it came; the
+    # API refuses the second one then. What counts is the Node.
+    spec = first.kubectl("get node s1")["spec"]
+    assert spec["podCIDRs"] == [spec["podCIDR"]]
+    assert ipaddress.ip_network(spec["podCIDR"]).subnet_of(ipaddress.ip_network(CLUSTER.pod_networks[0]))
+    given = re.findall(r'"Set node PodCIDR" node="s1" podCIDRs=\["([^"]+)"\]', first.journal("s1"))
+    assert given == [spec["podCIDR"]]
+
+
+def test_registries_become_containerd_s(first: Machines) -> None:
+    # k3s.md B.7
+    folder = f"{K3S.data_dir}/agent/etc/containerd/certs.d"
+    assert first.ssh("s1", f"ls {folder}").stdout.split() == [MIRROR.partition("//")[2], "other.lab", REGISTRY]
+    hosts = first.read("s1", f"{folder}/{REGISTRY}/hosts.toml")
+    assert hosts.splitlines()[0] == f'server = "https://{REGISTRY}/v2"'
+    assert "skip_verify = true" in first.read("s1", f"{folder}/other.lab/hosts.toml")
+    first.put("a1", "/run/listener.py", LISTENER)
+    first.ssh("a1", "systemd-run -q --unit=listener python3 /run/listener.py")
+    first.wait(lambda: "5005" in first.ssh("a1", "ss -ltn").stdout, "the mirror to listen")
+    first.ssh("s1", f"kubectl run pull --image={REGISTRY}/a/b:1 --restart=Never --overrides='{json.dumps(TOLERANT)}'")
+    asked = first.root("a1") / "run/asked"
+    known = base64.b64encode(b"reader:of the test").decode()
+    # k3s's own containerd would ask for copies/a/b; that one the stand-in has not.
+    expected = f"/v2/a/b/manifests/1?ns={REGISTRY} Basic {known}"
+    first.wait(lambda: asked.exists() and expected in asked.read_text().splitlines(), "containerd to ask the mirror")
+    assert ("not-covered", "rewrite") in {(entry["kind"], entry["subject"]) for entry in first.record("s1")}
+    first.ssh("s1", "kubectl delete pod pull --now")
+    first.ssh("a1", "systemctl stop listener")
+
+
+def test_snapshots(first: Machines) -> None:
+    # k3s.md C.5
+    first.ssh("s1", "k3s etcd-snapshot save --name test")
+    first.ssh("s1", "k3s etcd-snapshot save --name small --etcd-snapshot-compress")
+    found = {row["name"]: row for row in json.loads(first.ssh("s1", "k3s etcd-snapshot ls -o json").stdout)}
+    plain, packed = (next(name for name in found if name.startswith(stem)) for stem in ("test", "small"))
+    assert re.fullmatch(r"test-s1-\d{10}", plain)
+    assert re.fullmatch(r"small-s1-\d{10}\.zip", packed)
+    place = f"{K3S.data_dir}/server/db/snapshots/{plain}"
+    assert found[plain]["location"] == f"file://{place}"
+    assert (first.root("s1") / place.lstrip("/")).stat().st_mode & 0o777 == 0o600
+    assert found[packed]["size"] < found[plain]["size"]
+    status = first.ssh("s1", f"{K3S.data_dir}/data/current/bin/etcdctl snapshot status {place} -w json", check=False)
+    assert status.rc or json.loads(status.stdout)["totalKey"] > 100
+    first.ssh("s1", f"k3s etcd-snapshot delete {packed}")
+    assert packed not in first.ssh("s1", "k3s etcd-snapshot ls").stdout
 
 
 def test_the_port_answers_as_k3s(first: Machines) -> None:
@@ -364,6 +457,22 @@ def test_a_removed_server_stays_away_until_its_data_is_gone(all_joined: Machines
     all_joined.ssh("s2", f"rm -rf {K3S.data_dir}/server/db")
     all_joined.start("s2")
     all_joined.wait(lambda: all_joined.ready_nodes() == set(ADDRESSES), "s2 to be back")
+
+
+def test_an_agent_outlives_the_server_that_it_joined(all_joined: Machines) -> None:
+    # k3s.md C.3: agents learn of all servers by themselves
+    image = next(name for name in images(all_joined) if "busybox" in name)
+    all_joined.ssh("s2", "kubectl delete node s1")
+    all_joined.wait(lambda: len(etcd_members(all_joined, "s2")) == 1, "the member to be removed")
+    all_joined.ssh("s1", "systemctl stop k3s")
+    assert f"server: https://{ADDRESSES['s1']}:6443" in all_joined.read("a1", K3S.join_drop_in)
+    all_joined.start("a1")
+    all_joined.wait(lambda: all_joined.ready_nodes("s2") == {"s2", "a1"}, "the agent to be ready without s1")
+    on_agent = json.dumps({"spec": {"nodeName": "a1"}})
+    all_joined.ssh("s2", f"kubectl run late --image={image} --overrides='{on_agent}' -- busybox sleep 999")
+    all_joined.wait(
+        lambda: all_joined.kubectl("get pod late", "s2")["status"]["phase"] == "Running", "a pod on the agent"
+    )
 
 
 def test_nothing_lies_outside_of_the_folders_of_k3s(all_joined: Machines) -> None:

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the stand-in for k3s from a source bundle: an airgap directory with the same files as a release of k3s.
 
-    tests/standin/build.py --bundle DIR --version v1.34.2+k3s1 [--output DIR]
+    tests/standin/build.py --bundle DIR|default --version v1.34.2+k3s1 [--output DIR]
 
-Kept in the cache by what it is made of; prints the folder. The same input gives the same bytes.
+Kept in the cache by what it is made of; prints the folder. The same input gives the same bytes. ``default`` is the
+folder in which the catalogue's bundle of that version lies. Run it with the Python of ``.venv``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ import stamping
 import yaml
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 VERSION = re.compile(r"v(\d+\.\d+\.\d+)(-(alpha|beta|rc)\d+)?\+k3s\d+")
+#: what this program puts into its cache; anything else there is not ours
+_OURS = re.compile(r"(partial-)?[0-9a-f]{16}|parts-[0-9a-f]{16}(-v[0-9a-z.+-]+)?")
+_KEPT, _DAYS = 6, 2
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAIN = "from k3s_standin import cli\nimport os, sys\nstatus = cli.main()\nsys.stdout.flush()\nos._exit(status)\n"
 #: of the bundle's bin/
@@ -84,7 +89,7 @@ def build(bundle: Path, version: str, cache: Path) -> Path:
             _executable(partial / "k3s", sources, packed, _stamp(bundle, version, manifest, packed, images))
             _sums(partial)
             partial.rename(target)
-            _forget(cache, kept=(target, *(path for path in cache.glob(f"parts-{parts}*"))))
+            forget(cache, kept=(target, *(path for path in cache.glob(f"parts-{parts}*"))))
     os.utime(target)
     return target
 
@@ -244,14 +249,63 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _forget(cache: Path, kept: t.Sequence[Path]) -> None:
+def forget(cache: Path, kept: t.Sequence[Path]) -> None:
     """Builds that nobody has asked for in two days, and all but the newest six."""
-    others = sorted(
-        (path for path in cache.iterdir() if path.is_dir() and path not in kept), key=lambda path: -path.stat().st_mtime
-    )
+    others = [path for path in cache.iterdir() if _OURS.fullmatch(path.name) and path not in kept]
+    others = sorted((path for path in others if path.is_dir() and not path.is_symlink()), key=_used, reverse=True)
     for position, path in enumerate(others):
-        if position >= 6 or time.time() - path.stat().st_mtime > 2 * 86400:
+        if position >= _KEPT or time.time() - _used(path) > _DAYS * 86400:
             shutil.rmtree(path)
+
+
+def _used(path: Path) -> float:
+    return path.stat().st_mtime
+
+
+def put(folder: Path, output: Path, cache: Path) -> None:
+    """The same files in a folder of the user's; nothing is touched when they are there."""
+    if output.is_symlink():
+        if cache.resolve() not in output.resolve().parents:
+            raise SystemExit(f"--output {output}: it is a link. Name a folder.")
+        # Files written through it would change what the cache says is made of something else.
+        output.unlink()
+    if output.resolve().is_relative_to(cache.resolve()):
+        raise SystemExit(f"--output {output}: it lies in the cache {cache}. Name another folder.")
+    output.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.iterdir()):
+        place = output / path.name
+        if place.exists() and (place.samefile(path) or _facts(place) == _facts(path)):
+            continue
+        partial = output / f".{path.name}.partial"
+        partial.unlink(missing_ok=True)
+        try:
+            os.link(path, partial)
+        except OSError:
+            shutil.copy2(path, partial)
+        partial.replace(place)
+
+
+def _facts(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_mode
+
+
+def bundle_folder(given: str, version: str) -> Path:
+    """:raises SystemExit: no bundle has been built there."""
+    folder = _default_bundle(version) if given == "default" else Path(given)
+    if not (folder / "manifest.json").is_file():
+        raise SystemExit(f"--bundle {given}: there is no bundle in {folder}. Build it: playbooks/bundle.yml")
+    return folder
+
+
+def _default_bundle(version: str) -> Path:
+    sys.path.insert(0, str(ROOT / ".ansible/collections"))
+    from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import catalogue  # noqa: PLC0415 - optional
+
+    kubernetes = version.removeprefix("v").partition("+")[0]
+    if kubernetes not in catalogue.versions():
+        raise SystemExit(f"--version {version}: bundles are built of {', '.join(catalogue.versions())}.")
+    return catalogue.default_bundle_dir(version="" if kubernetes == catalogue.versions()[0] else kubernetes)
 
 
 def cache_folder() -> Path:
@@ -260,20 +314,13 @@ def cache_folder() -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", type=Path, required=True, help="folder of a source bundle")
+    parser.add_argument("--bundle", required=True, help="folder of a source bundle, or 'default'")
     parser.add_argument("--version", required=True, help="what the program says that it is, v1.34.2+k3s1 for example")
     parser.add_argument("--output", type=Path, help="also put the files here (as hard links where that works)")
     given = parser.parse_args()
-    folder = build(given.bundle, given.version, cache_folder())
+    folder = build(bundle_folder(given.bundle, given.version), given.version, cache_folder())
     if given.output:
-        given.output.mkdir(parents=True, exist_ok=True)
-        for path in sorted(folder.iterdir()):
-            place = given.output / path.name
-            place.unlink(missing_ok=True)
-            try:
-                os.link(path, place)
-            except OSError:
-                shutil.copy2(path, place)
+        put(folder, given.output, cache_folder())
         folder = given.output
     print(folder)
     return 0

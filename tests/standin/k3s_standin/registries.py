@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""registries.yaml becomes containerd's certs.d (k3s.md B.7)."""
+"""registries.yaml becomes containerd's certs.d, and credentials part of its configuration (k3s.md B.7)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pathlib import Path
 import yaml
 from k3s_standin.log import Fatal
 from k3s_standin.paths import write
+
+#: containerd's name by that of k3s
+_AUTH = {"username": "username", "password": "password", "auth": "auth", "token": "identitytoken"}
 
 
 def load(path: Path) -> dict[str, t.Any]:
@@ -53,6 +56,18 @@ def generate(folder: Path, content: t.Mapping[str, t.Any], *, default_endpoint: 
         write(folder / ("_default" if name == "*" else name) / "hosts.toml", text)
 
 
+def credentials(table: str, content: t.Mapping[str, t.Any]) -> str:
+    """For containerd's configuration, below its table of registries."""
+    lines = []
+    for name, config in (content.get("configs") or {}).items():
+        given = (config or {}).get("auth") or {}
+        have = {key: given[theirs] for theirs, key in _AUTH.items() if given.get(theirs)}
+        if have:
+            lines.append(f"[{table}.configs.{json.dumps(name)}.auth]")
+            lines += [f"  {key} = {json.dumps(value)}" for key, value in have.items()]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def _default(name: str) -> str:
     return "https://registry-1.docker.io/v2" if name == "docker.io" else f"https://{name}/v2"
 
@@ -80,4 +95,4 @@ def _host(url: str, configs: t.Mapping[str, t.Any], rewrite: t.Mapping[str, str]
     return lines
 
 
-__all__ = ("generate", "hosts", "load")
+__all__ = ("credentials", "generate", "hosts", "load")

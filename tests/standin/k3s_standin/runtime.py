@@ -111,12 +111,15 @@ def start(start: Start, *, flannel: bool, driver: str) -> None:
     lower = may_lower_oom_score()
     if not lower:
         start.record.add("substitute", "restrict_oom_score_adj", "this machine may not lower it; k3s leaves it alone")
+    content = registries.load(Path(settings.text("private-registry")))
+    if any(entry.get("rewrite") for entry in (content.get("mirrors") or {}).values() if entry):
+        start.record.add("not-covered", "rewrite", "of registries.yaml; only k3s's own containerd follows it")
     text = config(paths, settings, flannel=flannel, driver=driver, lower_oom_score=lower)
+    text += registries.credentials(f"{_IMAGES}.registry", content)
     template = paths.containerd_config.with_name("config-v3.toml.tmpl")
     if template.exists():
         text = with_template(text, template.read_text(encoding="utf-8"))
     write(paths.containerd_config, text)
-    content = registries.load(Path(settings.text("private-registry")))
     registries.generate(paths.certs, content, default_endpoint=not settings.on("disable-default-registry-endpoint"))
     for folder in (paths.containerd, RUN / "containerd"):
         folder.mkdir(parents=True, exist_ok=True)
