@@ -443,6 +443,7 @@ class _Reader:
             datastore=datastore,
             release_dir=release_dir,
             mirrors=tuple(cluster["klubster_engine_mirrors"]),
+            release_images=cluster["klubster_engine_images"],
             profile=cluster["klubster_profile"],
             secrets_encryption=cluster["klubster_secrets_encryption"],
             bundle_dir="" if bundle_dir in ("", WRONG) else str(Path(bundle_dir).expanduser()),
