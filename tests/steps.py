@@ -65,6 +65,12 @@ STEPS = (
         ("molecule", "test", "--scenario-name", "default"),
         needs=("bundle",),
     ),
+    Step(
+        "k3s_ha",
+        "three servers by k3s: the first replaced, a patch upgrade",
+        ("molecule", "test", "--scenario-name", "k3s_ha"),
+        needs=("bundle",),
+    ),
 )
 
 
