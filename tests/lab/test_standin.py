@@ -307,6 +307,13 @@ def test_a_node_says_how_it_was_started(first: Machines) -> None:
     assert json.loads(metadata["annotations"]["k3s.io/node-args"])[0] == "server"
 
 
+def test_secrets_are_encrypted(first: Machines) -> None:
+    # k3s.md A.7, B.4
+    key = "/registry/secrets/kube-system/s1.node-password.k3s"
+    said = etcdctl(first, f"get {key} --print-value-only | head -c 30 | base64")
+    assert base64.b64decode(said).startswith(b"k8s:enc:aescbc:v1:aescbckey:")
+
+
 def test_what_k3s_ignores_is_recorded(first: Machines) -> None:
     # k3s.md A.10: unknown keys are skipped with a warning
     entries = {(entry["kind"], entry["subject"]) for entry in first.record("s1")}
@@ -501,14 +508,16 @@ def test_nothing_lies_outside_of_the_folders_of_k3s(all_joined: Machines) -> Non
         assert foreign == []
 
 
-def etcd_members(machines: Machines, machine: str = "s1") -> list[dict[str, t.Any]]:
+def etcdctl(machines: Machines, arguments: str, machine: str = "s1") -> str:
     tls = f"{K3S.data_dir}/server/tls/etcd"
-    said = machines.ssh(
-        machine,
-        f"{K3S.data_dir}/data/current/bin/etcdctl --endpoints=https://127.0.0.1:2379 --cacert={tls}/server-ca.crt "
-        f"--cert={tls}/client.crt --key={tls}/client.key member list -w json",
-    )
-    return sorted(json.loads(said.stdout)["members"], key=lambda member: str(member["name"]))
+    program = f"{K3S.data_dir}/data/current/bin/etcdctl --endpoints=https://127.0.0.1:2379"
+    certificates = f"--cacert={tls}/server-ca.crt --cert={tls}/client.crt --key={tls}/client.key"
+    return machines.ssh(machine, f"{program} {certificates} {arguments}").stdout
+
+
+def etcd_members(machines: Machines, machine: str = "s1") -> list[dict[str, t.Any]]:
+    found = json.loads(etcdctl(machines, "member list -w json", machine))["members"]
+    return sorted(found, key=lambda member: str(member["name"]))
 
 
 def images(machines: Machines) -> list[str]:
