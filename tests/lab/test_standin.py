@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import catalogue
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result, run
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_config, k3s_units
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_config import K3sCluster, K3sMachine
@@ -30,18 +31,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._lab.container i
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.definition import parse_lab
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.paths import LabPaths, cache_folder
 
-
-def newest_bundle() -> tuple[Path, str]:
-    """Of those that were built on this host, and what its build as k3s is called; nothing when there is none."""
-    found = (cache_folder() / "bundles").glob("*/manifest.json")
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-    if newest is None:
-        return Path(), "v1.34.2+k3s1"
-    version = json.loads(newest.read_text())["components"]["kubernetes"]["version"]
-    return newest.parent, f"v{version}+k3s1"
-
-
-BUNDLE, VERSION = newest_bundle()
+BUNDLE = catalogue.default_bundle_dir()
+VERSION = f"v{catalogue.versions()[0]}+k3s1"
 NAME = "standin"
 ADDRESSES = {"s1": "10.86.0.11", "s2": "10.86.0.12", "a1": "10.86.0.21"}
 PASSWORD = "a-password-of-the-test"
@@ -66,6 +57,7 @@ CLUSTER = K3sCluster(
     secrets_encryption=True,
     kubelet_config=KUBELET,
 )
+AGNHOST = f"bundle.klubster.internal/agnhost:{VERSION.partition('+')[0]}"
 TOLERANT = {"spec": {"tolerations": [{"operator": "Exists"}]}}
 PODS = """\
 apiVersion: apps/v1
@@ -80,8 +72,8 @@ spec:
       tolerations: [{operator: Exists}]
       containers:
       - name: web
-        image: SHELL
-        command: [busybox, sh, -c, "mkdir /www; hostname > /www/index.html; exec busybox httpd -f -p 8080 -h /www"]
+        image: IMAGE
+        args: [netexec, --http-port=8080]
 ---
 apiVersion: v1
 kind: Service
@@ -228,7 +220,7 @@ def role_of(machine: str) -> t.Literal["server", "agent"]:
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Machines]:
-    if not BUNDLE.name:
+    if not (BUNDLE / "manifest.json").is_file():
         pytest.skip("no source bundle has been built on this host")
     arguments = [sys.executable, ROOT / "tests/standin/build.py", "--bundle", BUNDLE, "--version", VERSION]
     release = Path(subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.strip())
@@ -328,7 +320,7 @@ def test_a_node_has_one_range_of_its_own(first: Machines) -> None:
     spec = first.kubectl("get node s1")["spec"]
     assert spec["podCIDRs"] == [spec["podCIDR"]]
     assert ipaddress.ip_network(spec["podCIDR"]).subnet_of(ipaddress.ip_network(CLUSTER.pod_networks[0]))
-    given = re.findall(r'"Set node PodCIDR" node="s1" podCIDRs=\["([^"]+)"\]', first.journal("s1"))
+    given = re.findall(r'"Set node PodCIDR" .*node="s1" podCIDRs=\["([^"]+)"\]', first.journal("s1"))
     assert given == [spec["podCIDR"]]
 
 
@@ -429,9 +421,11 @@ def test_servers_and_agents_join(all_joined: Machines) -> None:
 
 def test_pods_reach_one_another_and_outlive_a_restart(all_joined: Machines) -> None:
     # k3s.md B.2: KillMode=process, a restart leaves pods alone
-    image = next(name for name in images(all_joined) if "busybox" in name)
-    all_joined.put("s1", f"{K3S.manifests}/web.yaml", PODS.replace("SHELL", image))  # k3s.md B.6
-    pods = all_joined.wait(lambda: running_pods(all_joined), "a pod on each node")
+    for name in ADDRESSES:  # k3s.md B.5: archives are taken while k3s runs
+        shutil.copy(BUNDLE / "images/agnhost.tar", all_joined.root(name) / K3S.images.lstrip("/"))
+    all_joined.put("s1", f"{K3S.manifests}/web.yaml", PODS.replace("IMAGE", AGNHOST))  # k3s.md B.6
+    all_joined.wait(lambda: len(running_pods(all_joined)) == len(ADDRESSES), "a pod on each node")
+    pods = running_pods(all_joined)
     for name, address in pods.items():
         assert all_joined.ssh("a1", fetch(address)).stdout.strip() == name
     address = all_joined.kubectl("get service web")["spec"]["clusterIP"]
@@ -468,7 +462,6 @@ def test_a_removed_server_stays_away_until_its_data_is_gone(all_joined: Machines
 
 def test_an_agent_outlives_the_server_that_it_joined(all_joined: Machines) -> None:
     # k3s.md C.3: agents learn of all servers by themselves
-    image = next(name for name in images(all_joined) if "busybox" in name)
     all_joined.ssh("s2", "kubectl delete node s1")
     all_joined.wait(lambda: len(etcd_members(all_joined, "s2")) == 1, "the member to be removed")
     all_joined.ssh("s1", "systemctl stop k3s")
@@ -476,10 +469,8 @@ def test_an_agent_outlives_the_server_that_it_joined(all_joined: Machines) -> No
     all_joined.start("a1")
     all_joined.wait(lambda: all_joined.ready_nodes("s2") == {"s2", "a1"}, "the agent to be ready without s1")
     on_agent = json.dumps({"spec": {"nodeName": "a1"}})
-    all_joined.ssh("s2", f"kubectl run late --image={image} --overrides='{on_agent}' -- busybox sleep 999")
-    all_joined.wait(
-        lambda: all_joined.kubectl("get pod late", "s2")["status"]["phase"] == "Running", "a pod on the agent"
-    )
+    all_joined.ssh("s2", f"kubectl run late --image={AGNHOST} --overrides='{on_agent}' -- pause")
+    all_joined.wait(lambda: running_pods(all_joined, "run=late", "s2"), "a pod on the agent")
 
 
 def test_nothing_lies_outside_of_the_folders_of_k3s(all_joined: Machines) -> None:
@@ -520,17 +511,13 @@ def etcd_members(machines: Machines, machine: str = "s1") -> list[dict[str, t.An
     return sorted(found, key=lambda member: str(member["name"]))
 
 
-def images(machines: Machines) -> list[str]:
-    return machines.ssh("s1", "ctr images ls -q").stdout.split()
-
-
-def running_pods(machines: Machines) -> dict[str, str]:
-    """Address by name, once one runs on each node."""
-    found = machines.kubectl("get pods -l app=web")["items"]
-    running = {
-        pod["metadata"]["name"]: pod["status"].get("podIP", "") for pod in found if pod["status"]["phase"] == "Running"
+def running_pods(machines: Machines, selector: str = "app=web", machine: str = "s1") -> dict[str, str]:
+    """Address by name, of those whose container runs."""
+    return {
+        pod["metadata"]["name"]: pod["status"]["podIP"]
+        for pod in machines.kubectl(f"get pods -l {selector}", machine)["items"]
+        if any(one["ready"] for one in pod["status"].get("containerStatuses", ()))
     }
-    return running if len(running) == len(ADDRESSES) and all(running.values()) else {}
 
 
 def container_starts(machines: Machines) -> dict[str, str]:
@@ -542,4 +529,4 @@ def container_starts(machines: Machines) -> dict[str, str]:
 
 def fetch(address: str) -> str:
     port = "" if address.startswith("10.43.") else ":8080"
-    return f"python3 -c \"import urllib.request as u;print(u.urlopen('http://{address}{port}/',timeout=10).read().decode())\""
+    return f"python3 -c \"import urllib.request as u;print(u.urlopen('http://{address}{port}/hostname',timeout=10).read().decode())\""
