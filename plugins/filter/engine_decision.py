@@ -47,7 +47,7 @@ _value:
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import upgrade
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, decide
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, decide, informed
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
@@ -55,7 +55,8 @@ from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import pl
 def engine_decision(results: t.Any, servers: t.Any, version: t.Any = "") -> dict[str, t.Any]:
     """The decision as plain data."""
     found = plain(results)
-    states = {name: NodeState(**result["node"]) for name, result in found.items() if (result or {}).get("node")}
+    said = {name: NodeState(**result["node"]) for name, result in found.items() if (result or {}).get("node")}
+    states = informed(said)
     decision = decide(plain(servers), states)
     wanted = next((result.get("kube_proxy_wanted", "") for result in found.values() if (result or {}).get("node")), "")
     proxy_differs = bool(decision.kube_proxy) and decision.kube_proxy != wanted

@@ -38,10 +38,11 @@ options:
       - V(present) keeps the configuration, and restarts the service of a machine that is a node when that changed.
       - V(begun) starts the cluster on this server. V(joined) joins the cluster that O(invitation) leads to.
       - V(invited) reads the tokens of a live server. V(labelled) gives the Nodes in O(nodes) their labels and
-        taints from there. V(registered) restarts a node whose Node object somebody deleted.
+        taints from there. V(registered) restarts a node whose Node object somebody deleted. V(snapshotted) lets k3s
+        keep a snapshot of its etcd, with its default retention.
     type: str
     default: present
-    choices: [present, begun, joined, invited, labelled, registered]
+    choices: [present, begun, joined, invited, labelled, registered, snapshotted]
   nodes:
     description: For V(state=labelled), the machines whose Nodes are looked after.
     type: list
@@ -58,6 +59,10 @@ options:
   invitation:
     description: For V(state=joined), what V(state=invited) returned.
     type: dict
+  snapshot:
+    description: For V(state=snapshotted), the name that the file's name begins with.
+    type: str
+    default: klubster
   servers:
     description: For V(state=invited), whether servers are among those who join.
     type: bool
@@ -128,6 +133,7 @@ def main() -> None:
             "token": {"type": "str", "no_log": True},
             "agent_token": {"type": "str", "no_log": True},
             "invitation": {"type": "dict", "no_log": True},
+            "snapshot": {"type": "str", "default": "klubster"},
             "servers": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 300},
         },

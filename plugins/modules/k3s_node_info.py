@@ -94,6 +94,12 @@ lacking:
   elements: str
   choices: [programs, images, config, node]
   sample: [config]
+change:
+  description: What changing it means for those who use the machine, as for M(kateskit.klubster.kubeadm_node_info).
+  returned: success
+  type: str
+  choices: [none, live, restart, drain]
+  sample: restart
 node:
   description: What the machine is.
   returned: success
@@ -129,9 +135,11 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node import ins
 def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The module without its shell."""
     machine = verbs.machine_of(params)
-    found = verbs.inspect(machine, params)
+    seen = verbs.look(machine, params)
+    found = verbs.inspect(machine, params, machine.versions() if "programs" in seen.lacking else ())
     return {
-        "lacking": verbs.lacking(machine, params),
+        "lacking": seen.lacking,
+        "change": seen.change,
         "node": found.node,
         "machine": found.machine,
         "kubeconfig_sha256": kubeconfig.digest_for(machine.root / machine.layout.kubeconfig.lstrip("/"), params),

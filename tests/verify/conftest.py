@@ -27,6 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--inventory", default=os.environ.get("KLUBSTER_INVENTORY", str(ROOT / "inventories" / "lab")))
     group.addoption("--lifecycle", action="store_true", help="also run tests that run site.yml with another inventory")
     group.addoption("--outages", action="store_true", help="also pull the plug of servers; only for machines of a lab")
+    group.addoption(
+        "--expect", default=None, metavar="VERSION", help="the version of all nodes, if not the inventory's"
+    )
     group.addoption("--upgrade", default=None, metavar="VERSION", help="also upgrade the cluster to this version")
     group.addoption("--said", action="append", default=[], help="what a run printed, to be searched for secrets")
     group.addoption("--watched", action="append", default=[], help="what exec_watch.py has seen, to be searched too")

@@ -8,25 +8,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import HttpsApi
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeconfig
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import HttpsApi, context_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, LAYOUTS
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
 ETCD_URL = "https://127.0.0.1:2379"
-_K3S_TLS = "/var/lib/rancher/k3s/server/tls"
-#: the API's CA, and the certificate and key of a client with all rights
+#: the API's CA, and the certificate and key of a client with all rights; k3s has them in the administrator's file
 API_CERTIFICATES: dict[str, tuple[str, str, str]] = {
     "kubeadm": (
         f"{KUBEADM.pki}/ca.crt",
         f"{KUBEADM.pki}/apiserver-kubelet-client.crt",
         f"{KUBEADM.pki}/apiserver-kubelet-client.key",
     ),
-    "k3s": (f"{_K3S_TLS}/server-ca.crt", f"{_K3S_TLS}/client-admin.crt", f"{_K3S_TLS}/client-admin.key"),
 }
 
 
 def api_of(engine: str, address: str, port: int) -> HttpsApi:
     """The API at an address, with all rights."""
+    if engine == "k3s":
+        found = kubeconfig.read(Path(K3S.kubeconfig))
+        if found is None:
+            raise KlubsterError(f"{K3S.kubeconfig} is missing: this server of k3s has not started yet.")
+        return HttpsApi(address, port, Path("/dev/null"), context=context_of(found))
     authority, certificate, key = map(Path, API_CERTIFICATES[engine])
     return HttpsApi(address, port, authority, certificate, key)
 

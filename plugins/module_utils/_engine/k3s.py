@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import drain, kubeconfig, nodes
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeconfig, nodes
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, HttpsApi, context_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3sLayout
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import version_of_output
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import (
     CONTROL_PLANE_TAINT,
@@ -35,6 +36,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker i
     write_marker,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, Phase
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, InvalidInput
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import journal, states
 
@@ -69,6 +71,15 @@ class K3sSettings:
     api_address: str
     single_node: bool = False
     embedded: bool = True
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Names of Nodes whose labels or taints differ, that we cordoned, and that are not there."""
+
+    differing: tuple[str, ...] = ()
+    shut: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 @dataclass
@@ -129,25 +140,53 @@ class K3s:
         # Somebody ran the uninstaller: nothing of the node is left but our marker.
         return "none"
 
-    def state(self, machines: t.Sequence[NodeSettings] = ()) -> NodeState:
-        """What this machine says of itself and, where its API serves, what the cluster says of ``machines``."""
+    def state(self, machines: t.Sequence[NodeSettings] = (), versions: tuple[str, ...] = ()) -> NodeState:
+        """What this machine says of itself and, where its API serves, what the cluster says of ``machines``.
+
+        :param versions: what runs here, where that differs from what is wanted.
+        """
         phase = self.phase()
         if phase != "complete":
-            return NodeState(phase, node_name=self.node.name)
-        ready, differing, absent = False, list[str](), list[str]()
+            return NodeState(phase, node_name=self.node.name, address=self.node.address)
+        ready, compared = False, Compared()
         if self.is_server:
             api = self.api()
             ready = api is not None and api.ready()
             if api is not None and ready:
-                differing, absent = self._compared(api, machines)
+                compared = self._compared(api, machines)
         return NodeState(
             phase,
             api_ready=ready,
             ca_hash=self._ca_hash(),
             node_name=self.node.name,
-            differing=tuple(differing),
-            absent=tuple(absent),
+            address=self.node.address,
+            versions=versions,
+            differing=compared.differing,
+            shut=compared.shut,
+            absent=compared.absent,
         )
+
+    def versions(self) -> tuple[str, ...]:
+        """The version of the program that is installed, without a leading v; nothing where there is none."""
+        if not self._at(self.layout.program).exists():
+            return ()
+        said = self.run([str(self._at(self.layout.program)), "--version"], check=False, timeout=30).stdout
+        try:
+            return (str(version_of_output(said)).lstrip("v"),)
+        except InvalidInput:
+            return ()
+
+    def snapshot(self, name: str) -> None:
+        """Keep the datastore's content before something is done to it; only k3s's own etcd can be asked for that.
+
+        :raises EngineError: k3s did not make it.
+        """
+        if not self._at(self.layout.etcd_data).exists():
+            return
+        try:
+            self.run([self.layout.program, "etcd-snapshot", "save", "--name", name], timeout=self.timeout)
+        except CommandFailed as exc:
+            raise EngineError(self.explained(f"k3s etcd-snapshot save failed: {exc.stderr.strip()[-300:]}")) from exc
 
     def running(self) -> bool:
         """Whether the service says that it is ready; an agent says so when it has reached a server."""
@@ -276,19 +315,17 @@ class K3s:
         said = self.run(["systemctl", "show", "--property", "NRestarts", "--value", self.unit], check=False).stdout
         return int(said.strip() or 0) if said.strip().isdigit() else 0
 
-    def _compared(self, api: Api, machines: t.Sequence[NodeSettings]) -> tuple[list[str], list[str]]:
-        """Names of Nodes whose labels or taints are not as wanted, and of those that are not there."""
+    def _compared(self, api: Api, machines: t.Sequence[NodeSettings]) -> Compared:
         try:
             found = {item["metadata"]["name"]: item for item in api.get("/api/v1/nodes")["items"]}
         except ApiError:
-            return [], []
-        absent = [machine.name for machine in machines if machine.name not in found]
-        differing = [
-            machine.name
-            for machine in machines
-            if machine.name in found and nodes.patch_for(found[machine.name], machine, self._taints(machine))
-        ]
-        return differing, absent
+            return Compared()
+        known = [machine for machine in machines if machine.name in found]
+        return Compared(
+            tuple(m.name for m in known if nodes.patch_for(found[m.name], m, self._taints(m))),
+            tuple(machine.name for machine in known if drain.is_ours(found[machine.name])),
+            tuple(machine.name for machine in machines if machine.name not in found),
+        )
 
     def _taints(self, node: NodeSettings) -> list[dict[str, str]]:
         own = [taint_of(written) for written in node.taints]

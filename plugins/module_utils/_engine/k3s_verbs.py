@@ -16,6 +16,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
     k3s_registries,
     k3s_units,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.comparison import Change, Look
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s, K3sInvitation, K3sSettings
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
@@ -23,7 +24,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, managed_files, services
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
-VERBS = ("present", "begun", "joined", "invited", "labelled", "registered")
+VERBS = ("present", "begun", "joined", "invited", "labelled", "registered", "snapshotted")
 INSTALL_SETS = ("engine", "images")
 #: options of every module that is about a machine of this engine
 ARGUMENTS: dict[str, t.Any] = {
@@ -139,35 +140,53 @@ def perform(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     if check:
         return Outcome(changed=state != "invited")
     with locked(machine.state_directory):
-        if state == "invited":
-            return Outcome(changed=True, invitation=asdict(machine.invite(servers=params["servers"])))
-        if state == "registered":
-            machine.start("restart")
-            return Outcome(changed=True)
+        return _on_node(machine, params)
+
+
+def _on_node(machine: K3s, params: t.Mapping[str, t.Any]) -> Outcome:
+    state = params["state"]
+    if state == "invited":
+        return Outcome(changed=True, invitation=asdict(machine.invite(servers=params["servers"])))
+    if state == "labelled":
         changed = [machine.reconcile(node_of(entry)) for entry in params["nodes"]]
         return Outcome(changed=any(changed))
+    if state == "registered":
+        machine.start("restart")
+    else:
+        machine.snapshot(params["snapshot"])
+    return Outcome(changed=True)
 
 
-def inspect(machine: K3s, params: t.Mapping[str, t.Any]) -> Outcome:
+def inspect(machine: K3s, params: t.Mapping[str, t.Any], versions: tuple[str, ...] = ()) -> Outcome:
     """What the machine is."""
     machines = [node_of(entry) for entry in params.get("nodes") or []]
-    return Outcome(node=asdict(machine.state(machines)), machine=dict(params["node"]))
+    return Outcome(node=asdict(machine.state(machines, versions)), machine=dict(params["node"]))
 
 
-def lacking(machine: K3s, params: t.Mapping[str, t.Any]) -> list[str]:
-    """The parts that are not as they shall be: programs, images, config, node."""
-    record = Record.load(machine.state_directory)
-    found = {
-        name: install.compare(tuple(install.parse(params[option])), name, record)
+def look(machine: K3s, params: t.Mapping[str, t.Any]) -> Look:
+    """The parts that are not as they shall be: programs, images, config, node; and what changing them means."""
+    record, phase = Record.load(machine.state_directory), machine.phase()
+    programs, images = (
+        install.compare(tuple(install.parse(params[option])), name, record)
         for name, option in zip(INSTALL_SETS, ("programs", "archives"))
+    )
+    settled = compare(machine, params)
+    parts: dict[str, Change] = {
+        "programs": _change(programs, machine.layout.program),
+        "images": _change(images),
+        "config": "none" if not settled.changed else "restart" if settled.step.action == "restart" else "live",
+        "node": "live" if _lacks_node(machine) else "none",
     }
-    parts = {
-        "programs": bool(found["engine"].seen) or not found["engine"].empty,
-        "images": bool(found["images"].seen) or not found["images"].empty,
-        "config": compare(machine, params).changed,
-        "node": _lacks_node(machine),
-    }
-    return [name for name, differs in parts.items() if differs]
+    if phase != "complete":
+        parts = {name: "none" if change == "none" else "live" for name, change in parts.items()}
+    return Look(parts)
+
+
+def _change(found: install.Comparison, program: str = "") -> Change:
+    """Pods run on while k3s starts anew, but another version may bring another containerd: they go first."""
+    if any(item.path == program for item in found.missing):
+        return "drain"
+    return "live" if found.seen or not found.empty else "none"
 
 
 def _lacks_node(machine: K3s) -> bool:
@@ -236,4 +255,4 @@ def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outco
     return Outcome(changed=True, diff=diff)
 
 
-__all__ = ("ARGUMENTS", "INSTALL_SETS", "VERBS", "Outcome", "inspect", "lacking", "machine_of", "perform")
+__all__ = ("ARGUMENTS", "INSTALL_SETS", "VERBS", "Outcome", "inspect", "look", "machine_of", "perform")

@@ -31,8 +31,9 @@ class NodeState:
     versions: tuple[str, ...] = ()
     #: the Node object is cordoned, and it was us
     closed: bool = False
-    #: names of Nodes of which a server says that their labels or taints differ, and of those that it does not have
+    #: names of Nodes of which a server says that their labels or taints differ, that we cordoned, that are not there
     differing: tuple[str, ...] = ()
+    shut: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     #: by which a Node object is told from one of another machine with the same name
     address: str = ""
@@ -84,6 +85,20 @@ class Decision:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
+def informed(states: t.Mapping[str, NodeState]) -> dict[str, NodeState]:
+    """States completed by what live servers say of the Nodes of others: an agent of k3s cannot ask itself."""
+    differing = {name for state in states.values() for name in state.differing}
+    shut = {name for state in states.values() for name in state.shut}
+    return {
+        name: replace(
+            state,
+            node_differs=state.node_differs or state.node_name in differing,
+            closed=state.closed or state.node_name in shut,
+        )
+        for name, state in states.items()
+    }
+
+
 def decide(servers: t.Sequence[str], states: t.Mapping[str, NodeState]) -> Decision:
     """From the states of machines to what has to happen.
 
@@ -119,7 +134,7 @@ def _with_cluster(
     found = Decision(
         contact=contact,
         reopen=tuple(state.node_name for state in members.values() if state.closed),
-        relabel=tuple(n for n, state in members.items() if state.node_differs or state.node_name in said.differing),
+        relabel=tuple(name for name, state in members.items() if state.node_differs),
         register=tuple(name for name, state in members.items() if state.node_name in said.absent),
         kube_proxy=states[contact].kube_proxy,
         unseen=unseen,
@@ -189,4 +204,4 @@ def _orphans(members: t.Sequence[str]) -> str:
     )
 
 
-__all__ = ("Decision", "NodeState", "Phase", "decide")
+__all__ = ("Decision", "NodeState", "Phase", "decide", "informed")

@@ -424,7 +424,8 @@ class _Reader:
             version = self._rule("klubster_engine_version", version, lambda text: rules.engine_version(text, engine))
         bundle_dir = cluster["klubster_bundle_dir"]
         if bundle_dir is None:
-            bundle_dir = self._default_bundle(version)
+            # The layers above k3s come from the same bundle, whatever k3s's version is.
+            bundle_dir = self._default_bundle(version if engine == "kubeadm" else rules.DEFAULT_VERSIONS["kubeadm"])
         else:
             bundle_dir = self._rule("klubster_bundle_dir", bundle_dir, _home_path)
         source, release_dir = self._source(cluster, engine, version)

@@ -331,7 +331,9 @@ class _Judge:
     def _ports(self, name: str, probe: Probe) -> None:
         ours = probe["installed"]["record"] or probe["installed"]["api"] == self._api
         for entry in probe["ports"]:
-            if not (ours and entry["program"] in _OUR_PROGRAMS):
+            # k3s is one program for all of them.
+            k3s = "k3s" in probe["installed"].get("markers", {})
+            if not (ours and (k3s or entry["program"] in _OUR_PROGRAMS)):
                 program = entry["program"] or "a program that cannot be seen"
                 self._refuse(
                     "TCP port",
