@@ -25,6 +25,8 @@ class Manifests:
         self._kubectl = [
             f"{children.environment['PATH'].split(':')[0]}/kubectl",
             f"--kubeconfig={paths.cred}/admin.kubeconfig",
+            # k3s needs no kubectl for this, so root's own folder is not touched.
+            f"--cache-dir={paths.standin}/kubectl",
         ]
         self._done: dict[Path, str] = {}
 
