@@ -65,6 +65,12 @@ STEPS = (
         ("molecule", "test", "--scenario-name", "default"),
         needs=("bundle",),
     ),
+    Step(
+        "faults",
+        "site.yml interrupted in three ways, then whole",
+        ("python", "tests/faults/faults.py", "--short"),
+        needs=("bundle",),
+    ),
 )
 
 
