@@ -71,6 +71,12 @@ STEPS = (
         ("molecule", "test", "--scenario-name", "k3s_ha"),
         needs=("bundle",),
     ),
+    Step(
+        "faults",
+        "site.yml interrupted in three ways, then whole",
+        ("python", "tests/faults/faults.py", "--short"),
+        needs=("bundle",),
+    ),
 )
 
 
