@@ -65,6 +65,18 @@ STEPS = (
         ("molecule", "test", "--scenario-name", "default"),
         needs=("bundle",),
     ),
+    Step(
+        "k3s_ha",
+        "three servers by k3s: the first replaced, a patch upgrade",
+        ("molecule", "test", "--scenario-name", "k3s_ha"),
+        needs=("bundle",),
+    ),
+    Step(
+        "faults",
+        "site.yml interrupted in three ways, then whole",
+        ("python", "tests/faults/faults.py", "--short"),
+        needs=("bundle",),
+    ),
 )
 
 

@@ -15,7 +15,21 @@ for place in (ROOT / ".ansible/collections", ROOT / "tests/unit/plugins/module_u
         sys.path.insert(0, str(place))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("klubster").addoption(
+        "--all-causes", action="store_true", help="provoke also the causes that are not in every run"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "more: provokes a cause that is not in every run")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--all-causes"):
+        left_out = [item for item in items if item.get_closest_marker("more")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     if os.geteuid() != 0:
         for item in items:
             if Path(__file__).parent in item.path.parents:

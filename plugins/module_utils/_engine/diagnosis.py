@@ -115,6 +115,7 @@ _CAUSES: Table = _table(
             r"|cgroup.*memory.*(not found|disabled)"
             r"|failed to find subsystem mount for required subsystem: memory|failed to find memory cgroup"
             r"|cgroups?: (the )?memory controller|cgroup mountpoint does not exist"
+            r"|cgroup subsystem not mounted: \[[^\]\n]*memory"
         ),
         (
             "The kernel has no memory controller for cgroups. On a Raspberry Pi add cgroup_enable=memory "

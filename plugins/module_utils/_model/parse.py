@@ -17,6 +17,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
     k3s_environment,
     k3s_plan,
     k3s_registries,
+    k3s_release,
     k3s_tokens,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_tokens import HIDDEN
@@ -57,6 +58,7 @@ _POD_PREFIX = {4: (8, 24), 6: (48, 64)}
 _SERVICE_PREFIX = {4: (12, 28), 6: (108, 124)}
 
 _SOURCES: dict[str, tuple[str, ...]] = {"kubeadm": ("bundle",), "k3s": ("release", "airgap")}
+_ANY_RELEASE = k3s_release.K3sVersion(1, 34, 2)
 _K3S_ONLY = ("klubster_profile", "klubster_secrets_encryption", "klubster_proxy")
 _K3S_SECRETS = (
     "klubster_k3s_registries",
@@ -442,7 +444,8 @@ class _Reader:
             source=source,
             datastore=datastore,
             release_dir=release_dir,
-            mirrors=tuple(cluster["klubster_engine_mirrors"]),
+            mirrors=self._mirrors(cluster["klubster_engine_mirrors"]),
+            release_images=cluster["klubster_engine_images"],
             profile=cluster["klubster_profile"],
             secrets_encryption=cluster["klubster_secrets_encryption"],
             bundle_dir="" if bundle_dir in ("", WRONG) else str(Path(bundle_dir).expanduser()),
@@ -488,6 +491,15 @@ class _Reader:
             return source, ""
         place = Path(folder).expanduser()
         return source, str(place / f"v{version}" if (place / f"v{version}").is_dir() else place)
+
+    def _mirrors(self, given: t.Any) -> tuple[str, ...]:
+        if given is WRONG or WRONG in given:
+            return ()
+        try:
+            k3s_release.places(_ANY_RELEASE, "k3s", given, "klubster_engine_mirrors")
+        except InvalidInput as exc:
+            self._problems.extend(exc.problems)
+        return tuple(given)
 
     def _secrets(self, cluster: dict[str, t.Any], engine: Engine, machines: tuple[Machine, ...]) -> None:
         """What is for k3s only, and what no plan may hold; messages do not hold it either."""

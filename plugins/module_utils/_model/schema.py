@@ -130,6 +130,13 @@ VARIABLES: tuple[Variable, ...] = (
         "Folder on the controller with the files of a release, for the source V(airgap).",
     ),
     Variable(
+        "klubster_engine_images",
+        "str",
+        "Form of a release's archive of images that machines get with it; V(none): they pull images themselves.",
+        default="none",
+        choices=("none", "tar.zst", "tar.gz", "tar"),
+    ),
+    Variable(
         "klubster_engine_mirrors",
         "list",
         "Where a release is fetched instead of the official place, in this order. V({tag}) and V({file}) may stand in"

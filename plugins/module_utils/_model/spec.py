@@ -56,6 +56,8 @@ class Engine:
     #: folder on the controller with a release; for the sources ``release`` and ``airgap``
     release_dir: str = ""
     mirrors: tuple[str, ...] = ()
+    #: form of the archive of images that comes with a release
+    release_images: str = "none"
     profile: Profile = "none"
     secrets_encryption: bool = False
     #: folder on the controller; for source ``bundle``, and for the layers above the engine

@@ -12,7 +12,7 @@ Object = dict[str, t.Any]
 Severity = t.Literal["error", "warning"]
 #: of a machine: ``missing`` stands in the inventory but has not joined, ``unknown`` no longer speaks to the API
 NodeState = t.Literal["ready", "not ready", "unknown", "missing"]
-LayerState = t.Literal["ready", "not ready", "missing", "off"]
+LayerState = t.Literal["ready", "not ready", "missing", "off", "within"]
 
 SCHEMA = 1
 
@@ -56,8 +56,8 @@ class Expected(t.TypedDict):
     service_networks: list[str]
     dns_address: str
     cni: str
-    #: the DaemonSet that gives services their addresses; empty where the engine does it itself
-    proxy: str
+    #: layers that the engine has within itself: no object of the cluster tells of them
+    within: list[str]
     load_balancer: str
     pools: list[str]
     storage_classes: list[str]

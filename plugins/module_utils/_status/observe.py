@@ -234,12 +234,12 @@ def layers_of(snapshot: Snapshot, expected: Expected) -> list[Layer]:
         "load_balancer": expected["load_balancer"],
         "storage": "local-path" if expected["storage_classes"] else "",
         "dns": "coredns",
-        "proxy": expected["proxy"],
+        "proxy": "kube-proxy",
     }
-    return [_layer(kind, wanted[kind.name], snapshot) for kind in LAYERS]
+    return [_layer(kind, wanted[kind.name], snapshot, within=kind.name in expected["within"]) for kind in LAYERS]
 
 
-def _layer(kind: LayerKind, wanted: str, snapshot: Snapshot) -> Layer:
+def _layer(kind: LayerKind, wanted: str, snapshot: Snapshot, *, within: bool) -> Layer:
     workloads = sorted((workload for workload in snapshot["workloads"] if _belongs(workload, kind)), key=name_of)
     reasons: list[str] = []
     down: list[Object] = []
@@ -254,8 +254,8 @@ def _layer(kind: LayerKind, wanted: str, snapshot: Snapshot) -> Layer:
             down += pods
     state: LayerState = "not ready" if reasons else "ready"
     if not workloads:
-        expects = wanted != "none" and (kind.essential or wanted != "")
-        state = "missing" if expects else "off"
+        expects = kind.essential or wanted not in ("", "none")
+        state = "within" if within else "missing" if expects else "off"
     return Layer(
         name=kind.name,
         title=kind.title,

@@ -68,12 +68,19 @@ def expectation(plan: t.Mapping[str, t.Any]) -> Expected:
         pod_networks=[str(network) for network in networks.get("pod") or []],
         service_networks=[str(network) for network in networks.get("service") or []],
         dns_address=str(networks.get("dns_address") or ""),
-        cni=str(cni.get("layer") or cni.get("provider") or ""),
-        proxy="none" if str((plan.get("engine") or {}).get("name")) == "k3s" else "kube-proxy",
+        cni=str(cni.get("provider") or ""),
+        within=_within(plan),
         load_balancer=str(balancer.get("provider") or ""),
         pools=[str(pool["name"]) for pool in balancer.get("pools") or []],
         storage_classes=[str(local_path["class_name"])] if local_path.get("enabled") else [],
     )
+
+
+def _within(plan: t.Mapping[str, t.Any]) -> list[str]:
+    if (plan.get("engine") or {}).get("name") != "k3s":
+        return []
+    cni = plan.get("cni") or {}
+    return ["proxy", "network"] if cni.get("layer") != cni.get("provider") else ["proxy"]
 
 
 def report_of(snapshot: Snapshot, expected: Expected) -> Report:

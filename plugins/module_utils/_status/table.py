@@ -109,6 +109,7 @@ def layer_state_of(layer: Layer) -> tuple[str, Style]:
         "not ready": ("NOT READY", "bad"),
         "missing": ("MISSING", "bad"),
         "off": ("not used", ""),
+        "within": ("in the engine", "good"),
     }
     return states[layer["state"]]
 

@@ -13,6 +13,7 @@ TEST_JOURNALS: list[tuple[str, str]] = [
         "failCgroupV1: false",
     ),
     ("[ERROR SystemVerification]: missing required cgroups: memory", "cgroup_enable=memory"),
+    ("system validation failed - Following Cgroup subsystem not mounted: [memory]", "cgroup_enable=memory"),
     (
         ("OCI runtime create failed: unable to start container process: can't get final child's PID from pipe: EOF"),
         "klubster_lower_oom_score: false",
