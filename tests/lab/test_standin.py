@@ -274,11 +274,15 @@ def token(first: Machines) -> str:
 
 @pytest.fixture(scope="module")
 def all_joined(first: Machines, token: str) -> Machines:
-    """Two servers and an agent."""
+    """Two servers and an agent, with an image that answers."""
     for name in ("s2", "a1"):
         first.configure(name, token)
     at_once(first.start, ("s2", "a1"))
+    for name in ADDRESSES:  # k3s.md B.5: archives are taken while k3s runs
+        shutil.copy(BUNDLE / "images/agnhost.tar", first.root(name) / K3S.images.lstrip("/"))
     first.wait(lambda: first.ready_nodes() == set(ADDRESSES), "all to be ready")
+    for name in ADDRESSES:
+        first.wait(lambda name=name: AGNHOST in first.ssh(name, "ctr images ls -q").stdout, f"the image on {name}")
     return first
 
 
@@ -428,8 +432,6 @@ def test_servers_and_agents_join(all_joined: Machines) -> None:
 
 def test_pods_reach_one_another_and_outlive_a_restart(all_joined: Machines) -> None:
     # k3s.md B.2: KillMode=process, a restart leaves pods alone
-    for name in ADDRESSES:  # k3s.md B.5: archives are taken while k3s runs
-        shutil.copy(BUNDLE / "images/agnhost.tar", all_joined.root(name) / K3S.images.lstrip("/"))
     all_joined.put("s1", f"{K3S.manifests}/web.yaml", PODS.replace("IMAGE", AGNHOST))  # k3s.md B.6
     all_joined.wait(lambda: len(running_pods(all_joined)) == len(ADDRESSES), "a pod on each node")
     pods = running_pods(all_joined)
@@ -437,7 +439,11 @@ def test_pods_reach_one_another_and_outlive_a_restart(all_joined: Machines) -> N
         assert all_joined.ssh("a1", fetch(address)).stdout.strip() == name
     address = all_joined.kubectl("get service web")["spec"]["clusterIP"]
     for machine in ADDRESSES:
-        assert all_joined.ssh(machine, fetch(address)).stdout.strip() in pods
+        # Rules follow endpoints within a second or so.
+        all_joined.wait(
+            lambda machine=machine: all_joined.ssh(machine, fetch(address), check=False).stdout.strip() in pods,
+            f"the service to answer on {machine}",
+        )
     before = container_starts(all_joined)
     at_once(all_joined.start, ("s1", "a1"))
     all_joined.wait(lambda: all_joined.ready_nodes() == set(ADDRESSES), "all to be ready again")
@@ -526,7 +532,7 @@ def running_pods(machines: Machines, selector: str = "app=web", machine: str = "
 def container_starts(machines: Machines) -> dict[str, str]:
     return {
         pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["containerID"]
-        for pod in machines.kubectl("get pods -A")["items"]
+        for pod in machines.kubectl("get pods -l app=web")["items"]
     }
 
 
