@@ -98,7 +98,8 @@ AHEAD = "/usr/lib/python3/dist-packages/ahead.pth"
 NODE = (
     'printf \'{"apiVersion":"v1","kind":"Node","metadata":{"name":"agent1"}}\' | ' + KUBECTL + " create -f - && "
     + KUBECTL + " patch node agent1 --subresource=status --type=merge -p "
-    '\'{"status":{"addresses":[{"type":"InternalIP","address":"10.77.0.98"}],"conditions":[{"type":"Ready","status":"True","reason":"Test","message":"test"}]}}\''
+    '\'{"status":{"addresses":[{"type":"InternalIP","address":"10.77.0.98"}],'
+    '"conditions":[{"type":"Ready","status":"True","reason":"Test","message":"test"}]}}\''
 )  # fmt: skip
 FULL = "mkdir -p {0} && mount -t tmpfs -o size=4k full {0} && head -c 4096 /dev/zero > {0}/full"
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Makes the stand-in for k3s from a source bundle: an airgap directory with the same files as a release of k3s.
 
