@@ -112,7 +112,7 @@ FAULTS: dict[str, Fault] = {
         "The CA hash of the token does not fit", invitation={"ca_hash": "sha256:" + "0" * 64}
     ),
     "name of a living node": Fault(
-        "The node's name agent1 is taken", "server1", NODE, f"{KUBECTL} delete node agent1", always=True
+        "The node's name agent1 is taken", "server1", NODE, f"{KUBECTL} delete node agent1"
     ),
     "clock a minute ahead, seen by preflight": Fault(
         "clock of agent1 = '+", make=f"echo 'import time; time.time = lambda true=time.time: true() + 60' > {AHEAD}",
@@ -125,7 +125,7 @@ FAULTS: dict[str, Fault] = {
     "port closed after preflight": Fault(
         "A machine does not answer: a firewall drops the packets", "server1",
         f"{WALL} nft add rule inet wall in ip saddr 10.77.0.21 tcp dport 6443 drop",
-        "nft delete table inet wall", after_preflight=True, always=True,
+        "nft delete table inet wall", after_preflight=True,
     ),
     "disk full, seen by preflight": Fault(
         "free disk space of agent1 = '0 MiB'", make=FULL.format("/var/lib/klubster"), mend="umount -l /var/lib/klubster"
@@ -187,6 +187,7 @@ def test_the_first_line_is_the_cause(cluster: Cluster, fault: Fault) -> None:
     assert first_line(done).startswith(fault.cause), done.stdout[-3000:] + done.stderr[-3000:]
 
 
+@pytest.mark.more
 def test_what_was_put_right_again_joins(cluster: Cluster) -> None:
     done = playbook("site", "--limit", "server1,agent1,lab_controller", "--tags", "preflight,machine,engine")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
