@@ -58,7 +58,14 @@ STEPS = (
     Step("contract", "lint, sanity, docs, types, artefact", ("pytest", *PARALLEL, "tests/contract"), pytest=True),
     Step("bundle", "everything built from source", ("ansible-playbook", "playbooks/bundle.yml")),
     Step("reproducible", "two builds, the same bits", ("pytest", "tests/bundle"), needs=("bundle",), pytest=True),
-    Step("lab", "test machines; mistakes, causes, AWX", ("pytest", "tests/lab"), needs=("bundle",), pytest=True),
+    Step(
+        "lab",
+        "test machines; mistakes, causes, AWX",
+        # The stand-in's own test goes by name: k3s_ha shows in every run that it works.
+        ("pytest", "tests/lab", "--ignore=tests/lab/test_standin.py"),
+        needs=("bundle",),
+        pytest=True,
+    ),
     Step(
         "molecule",
         "check, converge, idempotence, verify, reset, nothing left",
