@@ -270,8 +270,9 @@ def test_the_page_answers_while_the_cluster_is_upgraded(
     cluster: Cluster, inventory: Inventory, page: str, before: str, wanted: str
 ) -> None:
     began = time.monotonic()
+    prober, asker = Prober(cluster.url), Client(page)
     try:
-        with Prober(cluster.url) as prober, Client(page) as asker:
+        with prober, asker:
             rc, said, dummy = run(inventory, "upgrade.yml", "-e", f"klubster_engine_version={wanted}")
     finally:
         # An upgrade that was cut short has been measured too.
