@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: what any kubelet makes in passing
+KUBELET_INCIDENTAL = (
+    "/run/xtables.lock",
+    "/usr/libexec/kubernetes",
+    "/usr/libexec/kubernetes/kubelet-plugins",
+    "/usr/libexec/kubernetes/kubelet-plugins/volume",
+    "/usr/libexec/kubernetes/kubelet-plugins/volume/exec",
+)
+
 
 @dataclass(frozen=True)
 class EngineLayout:
@@ -43,4 +52,4 @@ class EngineLayout:
         return f"{self.name}.json"
 
 
-__all__ = ("EngineLayout",)
+__all__ = ("KUBELET_INCIDENTAL", "EngineLayout")

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import EngineLayout
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import (
+    KUBELET_INCIDENTAL,
+    EngineLayout,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import Release, Role
 
 _DATA = "/var/lib/rancher/k3s"
@@ -124,7 +127,7 @@ K3S = K3sLayout(
         "/var/log/containers",
         "/var/log/pods",
     ),
-    incidental=("/run/xtables.lock", "/usr/libexec/kubernetes"),
+    incidental=KUBELET_INCIDENTAL,
     interfaces=("cni0", "flannel.1", "flannel-v6.1", "flannel-wg", "flannel-wg-v6", "kube-ipvs0"),
 )
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import EngineLayout
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import (
+    KUBELET_INCIDENTAL,
+    EngineLayout,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 
 
@@ -83,12 +86,8 @@ KUBEADM = Layout(
         "/etc/pki",
         "/etc/ssl",
         "/etc/ssl/certs",
-        "/run/xtables.lock",
         "/usr/lib/modules",
-        "/usr/libexec/kubernetes",
-        "/usr/libexec/kubernetes/kubelet-plugins",
-        "/usr/libexec/kubernetes/kubelet-plugins/volume",
-        "/usr/libexec/kubernetes/kubelet-plugins/volume/exec",
+        *KUBELET_INCIDENTAL,
         "/usr/local/share/ca-certificates",
         "/usr/share/ca-certificates",
     ),
