@@ -48,6 +48,10 @@ DEFINITION: dict[str, t.Any] = {
 }
 
 
+#: seconds in which a busy machine still says no; a timeout takes minutes
+REFUSED = 8
+
+
 @dataclass(frozen=True)
 class Running:
     """A lab that runs."""
