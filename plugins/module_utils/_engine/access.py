@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeconfig
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import HttpsApi, context_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import HttpsApi, api_of_kubeconfig
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, LAYOUTS
@@ -29,10 +28,10 @@ API_CERTIFICATES: dict[str, tuple[str, str, str]] = {
 def api_of(engine: str, address: str, port: int) -> HttpsApi:
     """The API at an address, with all rights."""
     if engine == "k3s":
-        found = kubeconfig.read(Path(K3S.kubeconfig))
-        if found is None:
+        api = api_of_kubeconfig(Path(K3S.kubeconfig), address, port)
+        if api is None:
             raise KlubsterError(f"{K3S.kubeconfig} is missing: this server of k3s has not started yet.")
-        return HttpsApi(address, port, Path("/dev/null"), context=context_of(found))
+        return api
     authority, certificate, key = map(Path, API_CERTIFICATES[engine])
     return HttpsApi(address, port, authority, certificate, key)
 

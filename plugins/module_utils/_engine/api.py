@@ -16,7 +16,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeconfig import Credentials
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeconfig import Credentials, read
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
 
@@ -123,6 +123,12 @@ class HttpsApi:
             raise ApiError(f"The API at {self.address}:{self.port} does not answer: {exc}") from exc
 
 
+def api_of_kubeconfig(path: Path, address: str, port: int) -> HttpsApi | None:
+    """The API with the rights of the engine's kubeconfig; None where there is none."""
+    found = read(path)
+    return None if found is None else HttpsApi(address, port, path, context=context_of(found))
+
+
 def context_of(credentials: Credentials) -> ssl.SSLContext:
     """The administrator's rights from a kubeconfig. Python reads keys from files only: this one is gone at once."""
     context = ssl.create_default_context(cadata=base64.b64decode(credentials.ca).decode("ascii"))
@@ -140,4 +146,4 @@ def _message(text: bytes) -> str:
         return text[:300].decode(errors="replace")
 
 
-__all__ = ("Api", "ApiError", "HttpsApi", "context_of")
+__all__ = ("Api", "ApiError", "HttpsApi", "api_of_kubeconfig", "context_of")

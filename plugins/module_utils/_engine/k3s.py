@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import drain, kubeconfig, nodes
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import drain, nodes
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, HttpsApi, context_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, api_of_kubeconfig
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3sLayout
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import version_of_output
@@ -196,11 +196,7 @@ class K3s:
         """This server's own API with all rights; None before k3s has written the administrator's file."""
         if self.api_of is not None:
             return self.api_of(self)
-        found = kubeconfig.read(self._at(self.layout.kubeconfig))
-        if found is None:
-            return None
-        nowhere = Path("/dev/null")
-        return HttpsApi(self.node.address, self.cluster.api_port, nowhere, context=context_of(found))
+        return api_of_kubeconfig(self._at(self.layout.kubeconfig), self.node.address, self.cluster.api_port)
 
     # --- verbs
 
@@ -363,10 +359,9 @@ class K3s:
 
 def farewell(layout: K3sLayout, node_name: str, *, leave: bool) -> list[str]:
     """Before a machine is taken back from a cluster that goes on: k3s takes the member out when its Node goes."""
-    found = kubeconfig.read(Path(layout.kubeconfig)) if leave else None
-    if found is None:
+    api = api_of_kubeconfig(Path(layout.kubeconfig), "127.0.0.1", 6443) if leave else None
+    if api is None:
         return []
-    api = HttpsApi("127.0.0.1", 6443, Path("/dev/null"), context=context_of(found))
     with contextlib.suppress(ApiError):
         api.delete(f"/api/v1/nodes/{node_name}")
         return [f"deleted Node {node_name}"]

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner, run
@@ -21,6 +21,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s impo
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_verbs import node_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import Settled, settle
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, managed_files, services
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
@@ -103,31 +104,15 @@ def service_of(machine: K3s, files: t.Sequence[managed_files.WantedFile]) -> ser
     return services.Service(machine.unit, reads=reads, start=machine.phase() == "complete")
 
 
-@dataclass(frozen=True)
-class Settled:
-    """What differs from what is wanted."""
-
-    files: tuple[managed_files.WantedFile, ...]
-    changes: tuple[managed_files.Change, ...]
-    step: services.Step
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.changes) or not self.step.empty
-
-
 def compare(machine: K3s, params: t.Mapping[str, t.Any]) -> Settled:
     """Files and service against what is wanted; changes nothing."""
-    record = Record.load(machine.state_directory)
     files = wanted_files(machine, params)
-    changes = managed_files.plan(files, "k3s", record)
     service = service_of(machine, files)
-    step = services.plan([service], record, machine.run)[0]
-    if changes and service.start and not step.action:
-        step = services.Step(service, step.enable, "restart", step.digest)
-    if not service.start:
-        step = services.Step(service, enable=False, action="", digest=step.digest)
-    return Settled(tuple(files), tuple(changes), step)
+    found = settle("k3s", files, service, machine.run, check=True, directory=machine.state_directory)
+    if service.start:
+        return found
+    # Who lets the machine join enables it.
+    return replace(found, step=replace(found.step, enable=False, action=""))
 
 
 def perform(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
@@ -210,7 +195,7 @@ def _keep(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcom
     if not check:
         with locked(machine.state_directory):
             record = Record.load(machine.state_directory)
-            managed_files.apply(found.files, found.changes, "k3s", record)
+            managed_files.apply(wanted_files(machine, params), found.changes, "k3s", record)
             if found.changes:
                 machine.run(["systemctl", "daemon-reload"])
             if phase == "complete":
