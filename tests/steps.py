@@ -79,6 +79,12 @@ STEPS = (
         "three servers by k3s: the first replaced, a patch upgrade",
         ("molecule", "test", "--scenario-name", "k3s_ha"),
         needs=("bundle",),
+    ),
+    Step(
+        "kubeadm_ha",
+        "three servers by kubeadm: nodes in and out, a real upgrade",
+        ("molecule", "test", "--scenario-name", "kubeadm_ha"),
+        needs=("bundle",),
         by_name=True,
     ),
     Step(
