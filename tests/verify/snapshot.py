@@ -267,10 +267,14 @@ def restarted(before: t.Sequence[t.Mapping[str, t.Any]], after: t.Sequence[t.Map
     )
 
 
-def compare(kind: str, before: Path, after: Path) -> list[str]:
-    """Every machine's file in two folders; the lines carry the machine's name."""
-    names = sorted(path.name for path in before.glob("*.json"))
-    if not names or names != sorted(path.name for path in after.glob("*.json")):
+def compare(kind: str, before: Path, after: Path, but: t.Collection[str] = ()) -> list[str]:
+    """Every machine's file in two folders; the lines carry the machine's name.
+
+    :param but: machines that are another one by now.
+    """
+    there, now_there = ({path.name for path in folder.glob("*.json")} for folder in (before, after))
+    names = sorted(there - {f"{name}.json" for name in but})
+    if not names or there != now_there or not there.issuperset(f"{name}.json" for name in but):
         return [f"{before} and {after} do not hold looks at the same machines"]
     found = []
     for name in names:
@@ -281,12 +285,12 @@ def compare(kind: str, before: Path, after: Path) -> list[str]:
 
 
 def main(argv: t.Sequence[str]) -> int:
-    """Without arguments, look; with ``changes`` or ``restarted`` and two folders, compare."""
+    """Without arguments, look; with ``changes`` or ``restarted``, two folders and machines to leave out, compare."""
     if not argv:
         print(json.dumps(look()))
         return 0
-    kind, before, after = argv
-    found = compare(kind, Path(before), Path(after))
+    kind, before, after, *but = argv
+    found = compare(kind, Path(before), Path(after), but)
     print("\n".join(found) or f"no {kind}")
     return int(bool(found))
 

@@ -75,7 +75,11 @@ class Rolling:
         if node_unwell(node):
             # kubelet does not answer, so no pod would end; they are moved by the cluster itself.
             return bool(patch), 0
-        return bool(patch), drain.evict_all(self.api, self.name, timeout=timeout, force=force)
+
+        def lost() -> bool:
+            return node_unwell(self._node()) is not None
+
+        return bool(patch), drain.evict_all(self.api, self.name, timeout=timeout, force=force, lost=lost)
 
     def opened(self) -> bool:
         """Uncordon the Node if we cordoned it; whether we did."""

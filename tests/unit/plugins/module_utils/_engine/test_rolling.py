@@ -145,6 +145,14 @@ def test_a_node_that_does_not_answer_is_only_closed() -> None:
     assert cluster.evicted == []
 
 
+def test_a_node_that_falls_silent_meanwhile_is_not_waited_for() -> None:
+    cluster = Cluster([pod("web-1"), pod("web-2")])
+    cluster.stuck = True
+    looks = iter([False, False, True])
+    assert drain.evict_all(cluster, "agent1", timeout=99, force=False, clock=clock(), lost=lambda: next(looks)) == 0
+    assert cluster.evicted == ["web-1", "web-2"]
+
+
 def test_well_waits_for_version_and_pods() -> None:
     cluster = Cluster([pod("flannel", "DaemonSet"), pod("web-1", status={"phase": "Pending"})])
     machine = rolling.Rolling("agent1", cluster, timeout=0)
