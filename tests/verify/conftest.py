@@ -76,9 +76,10 @@ def cluster(inventory: Inventory) -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def image(inventory: Inventory) -> str:
+def image(inventory: Inventory, request: pytest.FixtureRequest) -> str:
     """The bundle's test image; klubster_images brings it to every node, for there is no registry."""
-    return f"bundle.klubster.internal/agnhost:v{inventory.get('klubster_engine_version', '1.34.2')}"
+    version = request.config.getoption("--expect") or inventory.get("klubster_engine_version", "1.34.2")
+    return f"bundle.klubster.internal/agnhost:v{str(version).partition('+')[0]}"
 
 
 @pytest.fixture(scope="session")
