@@ -121,17 +121,17 @@ class Faults:
             "maxPods": 100 + number % 50,
         }
         last = 200 + number % 40
-        self.ground.settings(
-            {
-                "klubster_kubelet_config": own,
-                "klubster_kube_proxy_config": {
-                    "conntrack": {"maxPerCore": 0, "min": 0},
-                    "iptables": {"minSyncPeriod": f"{1 + number % 3}s"},
-                },
-                "klubster_labels": {"klubster.kateskit.dev/round": str(number)},
-                "klubster_pools": [{"name": "lan", "addresses": [f"10.77.0.150-10.77.0.{last}"]}],
+        settings: dict[str, t.Any] = {
+            "klubster_kubelet_config": own,
+            "klubster_labels": {"klubster.kateskit.dev/round": str(number)},
+            "klubster_pools": [{"name": "lan", "addresses": [f"10.77.0.150-10.77.0.{last}"]}],
+        }
+        if self.options.engine == "kubeadm":
+            settings["klubster_kube_proxy_config"] = {
+                "conntrack": {"maxPerCore": 0, "min": 0},
+                "iptables": {"minSyncPeriod": f"{1 + number % 3}s"},
             }
-        )
+        self.ground.settings(settings)
         return 25.0
 
     def _stop(self, log: str, key: str) -> Interruption | None:

@@ -201,9 +201,16 @@ class Ground:
         group_vars = self.inventory / "group_vars" / "all"
         group_vars.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "inventories/lab/group_vars/all.yml", group_vars / "10-lab.yml")
-        own: dict[str, t.Any] = {"klubster_name": self.name, "klubster_engine": self.layout.name}
-        if len(self.servers) > 1:
-            own |= {"klubster_api_provider": "keepalived", "klubster_api_address": self.api}
+        own: dict[str, t.Any] = {
+            "klubster_name": self.name,
+            "klubster_engine": self.layout.name,
+            "klubster_api_provider": "keepalived" if len(self.servers) > 1 else "none",
+            "klubster_api_address": self.api,
+        }
+        if self.layout.name == "k3s":
+            k3s = ROOT / "inventories/lab_k3s/group_vars"
+            shutil.copy(k3s / "all/20-k3s.yml", group_vars / "15-k3s.yml")
+            shutil.copy(k3s / "servers.yml", group_vars.parent / "servers.yml")
         (group_vars / "20-faults.yml").write_text(yaml.safe_dump(own), encoding="utf-8")
         given = group_vars / "30-given.yml"
         given.unlink(missing_ok=True)
