@@ -123,45 +123,15 @@ kubeconfig_sha256:
   sample: 0f3a
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_verbs as verbs
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeconfig
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_looks import K3S_ARGUMENTS, k3s_look
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import install
-
-
-def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The module without its shell."""
-    machine = verbs.machine_of(params)
-    seen = verbs.look(machine, params)
-    found = verbs.inspect(machine, params, machine.versions() if "programs" in seen.lacking else ())
-    return {
-        "lacking": seen.lacking,
-        "change": seen.change,
-        "node": found.node,
-        "machine": found.machine,
-        "kubeconfig_sha256": kubeconfig.digest_for(machine.root / machine.layout.kubeconfig.lstrip("/"), params),
-    }
 
 
 def main() -> None:
-    files = {"type": "list", "elements": "dict", "default": [], "options": install.FILE_OPTIONS}
-    module = AnsibleModule(
-        verbs.ARGUMENTS
-        | {
-            "release_dir": {"type": "path"},
-            "architecture": {"type": "str", "default": "amd64"},
-            "bundle_dir": {"type": "path"},
-            "programs": files,
-            "archives": files,
-            "nodes": {"type": "list", "elements": "dict", "default": []},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(K3S_ARGUMENTS, supports_check_mode=True)
     try:
-        result = look(module.params)
+        result = k3s_look(module.params)
     except KlubsterError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(changed=False, **result)

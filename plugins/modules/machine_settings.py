@@ -98,30 +98,18 @@ reboot_required:
   sample: false
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.machine import (
-    WantedMachine,
     apply,
     as_result,
     compare,
+    wanted_of,
 )
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import of_system, system_names
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import system_names
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record, locked
-
-
-def _wanted(given: dict[str, t.Any], packages: list[str]) -> WantedMachine:
-    return WantedMachine(
-        modules=tuple(given["kernel_modules"]),
-        sysctls={str(key): " ".join(str(value).split()) for key, value in given["sysctls"].items()},
-        hosts=tuple((entry["address"], tuple(entry["names"])) for entry in given["hosts"]),
-        packages=tuple(dict.fromkeys(packages)),
-        boot_parameters=tuple(given["boot_parameters"]),
-    )
 
 
 def main() -> None:
@@ -147,9 +135,7 @@ def main() -> None:
     given = module.params
     kernel = Kernel()
     try:
-        packages = [*of_system(given["system_packages"], system_names()), *given["packages"]]
-        wanted = _wanted(given, packages)
-
+        wanted = wanted_of(given, system_names())
         if module.check_mode:
             result = as_result(compare(wanted, Record.load(), kernel, run))
         else:

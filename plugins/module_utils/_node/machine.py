@@ -20,7 +20,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel imp
     with_parameters,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import missing
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import missing, of_system
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
 
 SET = "machine"
@@ -56,6 +56,34 @@ class MachineState:
     @property
     def changed(self) -> bool:
         return bool(self.file_changes) or not self.difference.empty
+
+
+def wanted_of(given: t.Mapping[str, t.Any], system: t.Sequence[str]) -> WantedMachine:
+    """From the options of ``machine_settings``.
+
+    :param system: names of the machine's operating system.
+    :raises KlubsterError: nobody knows the packages of such a system.
+    """
+    packages = [*of_system(given["system_packages"], system), *given["packages"]]
+    return WantedMachine(
+        modules=tuple(given["kernel_modules"]),
+        sysctls={str(key): " ".join(str(value).split()) for key, value in given["sysctls"].items()},
+        hosts=tuple((entry["address"], tuple(entry["names"])) for entry in given["hosts"]),
+        packages=tuple(dict.fromkeys(packages)),
+        boot_parameters=tuple(given["boot_parameters"]),
+    )
+
+
+def lacking(state: MachineState, record: Record) -> list[str]:
+    """What the module would do, and what has to be done after it; nothing when the machine is settled."""
+    parts = {
+        "settings": state.changed,
+        "packages": bool(state.packages),
+        "reboot": state.reboot_required,
+        # How the machine was before has to be written down even where nothing else is to do.
+        "record": record.firewall_tables is None,
+    }
+    return [name for name, wrong in parts.items() if wrong]
 
 
 def files_of(wanted: WantedMachine) -> list[WantedFile]:
@@ -150,4 +178,15 @@ def _shown(difference: Difference) -> list[dict[str, t.Any]]:
     return [] if difference.empty else [difference.as_diff()]
 
 
-__all__ = ("SET", "MachineState", "WantedMachine", "apply", "as_result", "compare", "files_of", "remember")
+__all__ = (
+    "SET",
+    "MachineState",
+    "WantedMachine",
+    "apply",
+    "as_result",
+    "compare",
+    "files_of",
+    "lacking",
+    "remember",
+    "wanted_of",
+)
