@@ -161,9 +161,8 @@ _CAUSES: Table = _table(
     (
         r"x509: certificate has expired or is not yet valid",
         (
-            "The machines' clocks differ, or a certificate has run out. Compare date -u on "
-            "all machines; see kubeadm "
-            "certs check-expiration."
+            "The machines' clocks differ, or a certificate has run out. Compare date -u on all machines; see kubeadm "
+            "certs check-expiration, or k3s certificate check."
         ),
     ),
     (
@@ -204,6 +203,8 @@ _SYMPTOMS: Table = _table(
         (
             r"i/o timeout|context deadline exceeded.*dial|dial.*context deadline exceeded|connection timed out"
             r"|request canceled while waiting for connection|Client\.Timeout exceeded"
+            # An agent of k3s asks by way of its own load balancer, which hangs up when no server answers.
+            r"|/cacerts\\?\": (EOF|read tcp [^\n]*connection reset by peer)"
         ),
         (
             "A machine does not answer: a firewall drops the packets, or it is down. The API's port must be open "
