@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import typing as t
@@ -13,11 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "klubster"
 _SAID = re.compile(r"^\[ERROR\]: Task failed: (?:Module failed: |Action failed: )?(?P<first>.*)$", re.MULTILINE)
+
+#: the stand-in's release that inventories/lab_k3s expects
+K3S_VERSION = "v1.34.2+k3s1"
 
 WALL = "nft add table inet wall; nft 'add chain inet wall in { type filter hook input priority 0; }';"
 THIEF = (
@@ -40,7 +45,7 @@ class Lab:
 
     def playbook(self, name: str, *arguments: str, more: t.Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         """:param more: further inventories."""
-        return self._run(400, "ansible-playbook", f"playbooks/{name}.yml", *arguments, more=more)
+        return self.run(400, "ansible-playbook", f"playbooks/{name}.yml", *arguments, more=more)
 
     def succeeds(self, name: str, *arguments: str, more: t.Sequence[str] = ()) -> None:
         done = self.playbook(name, *arguments, more=more)
@@ -48,11 +53,11 @@ class Lab:
 
     def on(self, machine: str, command: str) -> str:
         """Run a shell line on a machine; returns what it printed."""
-        done = self._run(60, "ansible", machine, "-m", "ansible.builtin.shell", "-a", command)
+        done = self.run(60, "ansible", machine, "-m", "ansible.builtin.shell", "-a", command)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.partition(">>")[2].strip()
 
-    def _run(self, limit: float, *argv: str, more: t.Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    def run(self, limit: float, *argv: str, more: t.Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         sources = [part for source in (*self.inventories, *more) for part in ("-i", source)]
         environment = {
             **os.environ,
@@ -130,3 +135,27 @@ def names(done: subprocess.CompletedProcess[str], cause: str) -> None:
     """Demand that the cause comes first."""
     first = first_line(done)
     assert first.startswith(cause), f"{first}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+
+
+def have_k3s() -> None:
+    """The stand-in where inventories/lab_k3s expects it, unless something else was chosen."""
+    if any(os.environ.get(name) for name in ("KLUBSTER_TEST_K3S", "KLUBSTER_TEST_K3S_DIR")):
+        return
+    argv = [sys.executable, ROOT / "tests/standin/build.py", "--bundle=default", f"--version={K3S_VERSION}"]
+    output = f"--output={CACHE}/standin-releases/{K3S_VERSION}"
+    subprocess.run([*argv, output], check=True, capture_output=True)
+
+
+def inventory(source: str, folder: Path, roles: t.Mapping[str, str]) -> str:
+    """An inventory of the project with some of its machines, and without an address that moves between servers.
+
+    :param roles: group by machine; empty: it is no node yet.
+    """
+    shutil.copytree(ROOT / "inventories" / source, folder)
+    lab = yaml.safe_load((folder / "lab.yml").read_text(encoding="utf-8"))
+    machines = {name: lab["machines"][name] | {"groups": [role] if role else []} for name, role in roles.items()}
+    (folder / "lab.yml").write_text(yaml.safe_dump({**lab, "machines": machines}), encoding="utf-8")
+    first = next(iter(machines["server1"]["addresses"].values()))
+    own = {"klubster_api_provider": "none", "klubster_api_address": first, "klubster_images": []}
+    (folder / "group_vars/all/90-test.yml").write_text(yaml.safe_dump(own), encoding="utf-8")
+    return str(folder)

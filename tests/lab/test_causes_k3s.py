@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
-from causes import CACHE, FULL, ROOT, THIEF, WALL, Fault, Lab, as_parameters, made, names
+from causes import FULL, THIEF, WALL, Fault, Lab, as_parameters, have_k3s, inventory, made, names
 
 NAME, NETWORK = "causes-k3s", "10.77.0"
-VERSION = "v1.34.2+k3s1"
 DATA = "/var/lib/rancher/k3s"
 LAYERS = ("--tags", "preflight,machine,engine")
 CERTIFICATES = "--cacert={0}/server-ca.crt --cert={0}/client.crt --key={0}/client.key".format(f"{DATA}/server/tls/etcd")
@@ -48,7 +43,11 @@ time_t time(time_t *at) {
 LIBRARY, DEFAULTS = "/usr/local/lib/behind.so", "/etc/default/k3s-agent"
 OWN = "/etc/rancher/k3s/config.yaml.d/90-mine.yaml"
 WRONG = "0123456789abcdef0123456789abcdef"
-DROP = WALL + " nft add rule inet wall in ip saddr {0} tcp dport {1} drop"
+
+
+def drop(source: str, port: int) -> str:
+    return f"{WALL} nft add rule inet wall in ip saddr {source} tcp dport {port} drop"
+
 
 AGENT: dict[str, Fault] = {
     "token with another secret": Fault(
@@ -59,7 +58,7 @@ AGENT: dict[str, Fault] = {
         "The machines' clocks differ", make="BEHIND", mend=f"rm {DEFAULTS}", after_preflight=True
     ),
     "port closed": Fault(
-        "A machine does not answer: a firewall drops the packets", "server1", DROP.format(f"{NETWORK}.21", 6443),
+        "A machine does not answer: a firewall drops the packets", "server1", drop(f"{NETWORK}.21", 6443),
         "nft delete table inet wall", after_preflight=True,
     ),
     "disk full when programs are put in place": Fault(
@@ -92,7 +91,7 @@ SERVER: dict[str, Fault] = {
         joins="server2", always=True,
     ),
     "port of etcd closed": Fault(
-        "A machine does not answer: a firewall drops the packets", "server1", DROP.format(f"{NETWORK}.12", 2379),
+        "A machine does not answer: a firewall drops the packets", "server1", drop(f"{NETWORK}.12", 2379),
         "nft delete table inet wall", joins="server2", after_preflight=True,
     ),
     "learner of a machine that is gone": Fault(
@@ -135,35 +134,16 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
-    release()
+    have_k3s()
     folder = tmp_path_factory.mktemp("inventory")
     (folder / "second.ini").write_text("[servers]\nserver2\n", encoding="utf-8")
-    lab = Lab(NAME, (str(inventory(folder / "lab")),))
+    roles = {"server1": "servers", "server2": "", "agent1": "agents"}
+    lab = Lab(NAME, (inventory("lab_k3s", folder / "lab", roles),))
     with lab.running():
         lab.succeeds("site", "--limit", "server1,lab_controller", *LAYERS)
         read = {"agent_token": "agent-token", "server_token": "token"}
         tokens = {name: lab.on("server1", f"cat {DATA}/server/{file}") for name, file in read.items()}
         yield Cluster(lab, str(folder / "second.ini"), tokens)
-
-
-def release() -> None:
-    """The stand-in as inventories/lab_k3s expects it, unless something else was chosen."""
-    if any(os.environ.get(name) for name in ("KLUBSTER_TEST_K3S", "KLUBSTER_TEST_K3S_DIR")):
-        return
-    argv = [sys.executable, ROOT / "tests/standin/build.py", "--bundle=default", f"--version={VERSION}"]
-    subprocess.run([*argv, f"--output={CACHE}/standin-releases/{VERSION}"], check=True, capture_output=True)
-
-
-def inventory(folder: Path) -> Path:
-    """As inventories/lab_k3s, with fewer machines, and without an address that moves."""
-    shutil.copytree(ROOT / "inventories/lab_k3s", folder)
-    lab = yaml.safe_load((folder / "lab.yml").read_text(encoding="utf-8"))
-    machines = {name: lab["machines"][name] for name in ("server1", "server2", "agent1")}
-    machines["server2"]["groups"] = []
-    (folder / "lab.yml").write_text(yaml.safe_dump({**lab, "machines": machines}), encoding="utf-8")
-    own = {"klubster_api_provider": "none", "klubster_api_address": f"{NETWORK}.11", "klubster_images": []}
-    (folder / "group_vars/all/30-causes.yml").write_text(yaml.safe_dump(own), encoding="utf-8")
-    return folder
 
 
 def behind(folder: Path) -> str:

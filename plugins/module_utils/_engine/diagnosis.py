@@ -92,7 +92,10 @@ _CAUSES: Table = _table(
     ),
     (
         r"too many learner members",
-        "Another server is joining etcd just now; one joins at a time. Run again when it is through.",
+        (
+            "Another server is joining etcd just now, or was lost while it joined; one joins at a time. Run again when "
+            "it is through, or take away what is gone for good with playbooks/remove_node.yml."
+        ),
     ),
     (
         r"running with swap on is not supported",

@@ -116,9 +116,11 @@ class Etcd:
         try:
             said = self.call("maintenance/status", {}, timeout=3)
         except (OSError, HttpError) as exc:
-            return f"failed to get etcd status: {exc}"
+            return str(exc)
+        if said.get("isLearner"):
+            return "this server has not yet been promoted from learner to voting member"
         if errors := said.get("errors"):
-            return str(errors[0])
+            return f"etcd cluster errors: {', '.join(errors)}"
         return "" if self.healthy() else "context deadline exceeded"
 
     def read(self, key: str) -> str | None:
