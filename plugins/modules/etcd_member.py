@@ -33,7 +33,7 @@ options:
     type: str
     required: true
   address:
-    description: Address of its machine. A member that was lost before it first started has no name, and is known by that.
+    description: Address of its machine, by which a member is known that was lost before it had a name.
     type: str
     default: ""
   state:
@@ -113,9 +113,7 @@ def main() -> None:
             result: dict[str, t.Any] = {"changed": False, "members": []}
         else:
             service = etcd.Etcd(given["url"], certificates)
-            result = perform(
-                service, given["name"], given["state"], address=given["address"], check=module.check_mode
-            )
+            result = perform(service, given["name"], given["state"], address=given["address"], check=module.check_mode)
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

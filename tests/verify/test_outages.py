@@ -135,7 +135,7 @@ def test_site_starts_servers_that_were_all_stopped(
     plug(inventory, "off", *servers)
     plug(inventory, "on", *servers)
     for server in servers:
-        on_machine(inventory, server, "systemctl stop kubelet containerd klubster-api-address || true")
+        on_machine(inventory, server, "systemctl stop k3s kubelet containerd klubster-api-address || true")
     done = ansible(inventory.source, "ansible-playbook", "playbooks/site.yml")
     assert done.returncode == 0, done.stdout[-4000:]
     until(lambda: all_ready(cluster, len(inventory.machines)), "all nodes are ready", 180)
