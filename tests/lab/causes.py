@@ -21,6 +21,11 @@ BIN = Path(sys.executable).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "klubster"
 _SAID = re.compile(r"^\[ERROR\]: Task failed: (?:Module failed: |Action failed: )?(?P<first>.*)$", re.MULTILINE)
 
+#: server1 is 10.77.0.11, agent1 10.77.0.21
+ADDRESSES = {"server": 1, "agent": 2}
+#: no address that moves between servers, no further images
+SMALL = {"klubster_api_provider": "none", "klubster_api_address": "10.77.0.11", "klubster_images": []}
+
 #: the stand-in's release that inventories/lab_k3s expects
 K3S_VERSION = "v1.34.2+k3s1"
 
@@ -146,16 +151,18 @@ def have_k3s() -> None:
     subprocess.run([*argv, output], check=True, capture_output=True)
 
 
-def inventory(source: str, folder: Path, roles: t.Mapping[str, str]) -> str:
-    """An inventory of the project with some of its machines, and without an address that moves between servers.
+def inventory(source: str, folder: Path, roles: t.Mapping[str, str], **own: t.Any) -> str:
+    """An inventory of the project with machines of one's own.
 
     :param roles: group by machine; empty: it is no node yet.
+    :param own: variables of the cluster, over those of the inventory.
     """
     shutil.copytree(ROOT / "inventories" / source, folder)
     lab = yaml.safe_load((folder / "lab.yml").read_text(encoding="utf-8"))
-    machines = {name: lab["machines"][name] | {"groups": [role] if role else []} for name, role in roles.items()}
+    machines = {
+        name: {"groups": [role] if role else [], "addresses": {"lan": f"10.77.0.{ADDRESSES[name[:-1]]}{name[-1]}"}}
+        for name, role in roles.items()
+    }
     (folder / "lab.yml").write_text(yaml.safe_dump({**lab, "machines": machines}), encoding="utf-8")
-    first = next(iter(machines["server1"]["addresses"].values()))
-    own = {"klubster_api_provider": "none", "klubster_api_address": first, "klubster_images": []}
     (folder / "group_vars/all/90-test.yml").write_text(yaml.safe_dump(own), encoding="utf-8")
     return str(folder)

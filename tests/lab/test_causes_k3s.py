@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from causes import FULL, THIEF, WALL, Fault, Lab, as_parameters, have_k3s, inventory, made, names
+from causes import FULL, SMALL, THIEF, WALL, Fault, Lab, as_parameters, have_k3s, inventory, made, names
 
 NAME, NETWORK = "causes-k3s", "10.77.0"
 DATA = "/var/lib/rancher/k3s"
@@ -138,7 +138,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("inventory")
     (folder / "second.ini").write_text("[servers]\nserver2\n", encoding="utf-8")
     roles = {"server1": "servers", "server2": "", "agent1": "agents"}
-    lab = Lab(NAME, (inventory("lab_k3s", folder / "lab", roles),))
+    lab = Lab(NAME, (inventory("lab_k3s", folder / "lab", roles, **SMALL),))
     with lab.running():
         lab.succeeds("site", "--limit", "server1,lab_controller", *LAYERS)
         read = {"agent_token": "agent-token", "server_token": "token"}

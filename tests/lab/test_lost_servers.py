@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import default_bundle_dir
-from causes import Lab, have_k3s, inventory
+from causes import SMALL, Lab, have_k3s, inventory
 
 pytestmark = pytest.mark.more
 LAYERS = ("--tags", "preflight,machine,engine", "-e", "engine_timeout=60")
@@ -122,9 +122,9 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("inventories")
     every = dict.fromkeys(SERVERS, "servers")
     name = f"lost-{request.param}"
-    lab = Lab(name, (inventory(engine.source, folder / "all", every),))
+    lab = Lab(name, (inventory(engine.source, folder / "all", every, **SMALL),))
     fewer = {name: role for name, role in every.items() if name != "server2"}
-    without = Lab(name, (inventory(engine.source, folder / "without", fewer),))
+    without = Lab(name, (inventory(engine.source, folder / "without", fewer, **SMALL),))
     with lab.running():
         yield Cluster(engine, lab, without)
 
