@@ -17,7 +17,8 @@ def _table(*rows: tuple[str, str]) -> Table:
 
 
 # The first that matches wins. A cause may name what the text names: {0} is what the pattern's first group has found.
-# Words of k3s are those of its issues 390 (hetzner-k3s), 3727, 4049, 7000, 8381, 10755, 12745 and of its own code.
+# Words of k3s are those of its issues 390 (hetzner-k3s), 2527, 3727, 4049, 7000, 8381, 9748, 10755, 12745, 13498 and of its
+# own code.
 _CAUSES: Table = _table(
     (
         r"no space left on device",
@@ -88,6 +89,13 @@ _CAUSES: Table = _table(
         (
             "etcd has no quorum: fewer than half of its members are there, so nothing can be read or written. Start "
             "the other servers; of those that will never come back, see docs/troubleshooting.md."
+        ),
+    ),
+    (
+        r"member has been permanently removed|has been removed from the cluster|tombstone file has been detected but",
+        (
+            "This server was taken out of etcd, and its data is that of a member that is no more. Reset this machine "
+            "(playbooks/reset.yml, --limit), then run again: it joins as a new one."
         ),
     ),
     (

@@ -80,6 +80,14 @@ TEST_JOURNALS_OF_K3S: list[tuple[str, str]] = [
         "a firewall drops the packets",
     ),
     ('level=info msg="Failed to test etcd connection: etcdserver: no leader"', "etcd has no quorum"),
+    (
+        '{"level":"warn","msg":"server error","error":"the member has been permanently removed from the cluster"}',
+        "This server was taken out of etcd",
+    ),
+    (
+        'level=info msg="Waiting for other members to finish joining etcd cluster: etcdserver: too many learner members"',
+        "Another server is joining etcd just now",
+    ),
     ('level=fatal msg="ETCD join failed: duplicate node name found, please use a unique name"', "name is taken"),
     (
         (
