@@ -17,8 +17,8 @@ def _table(*rows: tuple[str, str]) -> Table:
 
 
 # The first that matches wins. A cause may name what the text names: {0} is what the pattern's first group has found.
-# Words of k3s are those of its issues 390 (hetzner-k3s), 2527, 3727, 4049, 7000, 8381, 9748, 10755, 12745, 13498 and of its
-# own code.
+# Words of k3s are those of its issues 390 (hetzner-k3s), 2527, 3727, 4049, 7000, 8381, 9748, 10755, 12745, 13498 and of
+# its own code.
 _CAUSES: Table = _table(
     (
         r"no space left on device",

@@ -85,7 +85,7 @@ TEST_JOURNALS_OF_K3S: list[tuple[str, str]] = [
         "This server was taken out of etcd",
     ),
     (
-        'level=info msg="Waiting for other members to finish joining etcd cluster: etcdserver: too many learner members"',
+        'msg="Waiting for other members to finish joining etcd cluster: etcdserver: too many learner members"',
         "Another server is joining etcd just now",
     ),
     ('level=fatal msg="ETCD join failed: duplicate node name found, please use a unique name"', "name is taken"),
