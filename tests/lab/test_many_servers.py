@@ -35,7 +35,13 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     count, outages = request.param
     have_k3s()
     servers = tuple(f"server{number}" for number in range(1, count + 1))
-    own = {"klubster_images": [], "klubster_load_balancer": "none", "klubster_pools": []}
+    # No agents, so nothing that wants to run beside the control plane.
+    own = {
+        "klubster_images": [],
+        "klubster_load_balancer": "none",
+        "klubster_pools": [],
+        "klubster_storage": {"local_path": {"enabled": False}},
+    }
     folder = tmp_path_factory.mktemp("inventory") / "lab"
     source = inventory("lab_k3s", folder, dict.fromkeys(servers, "servers"), **own)
     lab = Lab(f"many-{count}", (source,))
