@@ -10,7 +10,7 @@ module: etcd_member
 short_description: Take a member out of etcd, if its quorum bears it
 version_added: "0.1.0"
 description:
-  - Runs on a server of a cluster by kubeadm that stays, and speaks with etcd there.
+  - Runs on a server of the cluster that stays, and speaks with etcd there.
   - Refuses when the members that stay and answer would be no majority. A member that does not answer may be taken out;
     its machine is not needed.
 author:
@@ -32,6 +32,10 @@ options:
     description: Name of the member, which is that of its Node.
     type: str
     required: true
+  address:
+    description: Address of its machine, by which a member is known that was lost before it had a name.
+    type: str
+    default: ""
   state:
     description: V(removable) only looks whether it may go; V(absent) takes it out.
     type: str
@@ -73,11 +77,11 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout i
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
 
-def perform(service: etcd.Etcd, name: str, state: str, *, check: bool) -> dict[str, t.Any]:
+def perform(service: etcd.Etcd, name: str, state: str, *, address: str = "", check: bool) -> dict[str, t.Any]:
     """The module without its shell."""
     members = service.members()
     names = [member.name for member in members]
-    leaving = next((member for member in members if etcd.is_of(member, name)), None)
+    leaving = etcd.find(members, name, address)
     if leaving is None:
         return {"changed": False, "members": names}
     healthy = {member.id for member in members if service.healthy(member)}
@@ -94,6 +98,7 @@ def main() -> None:
     module = AnsibleModule(
         {
             "name": {"type": "str", "required": True},
+            "address": {"type": "str", "default": ""},
             "state": {"type": "str", "choices": ["removable", "absent"], "default": "absent"},
             "url": {"type": "str", "default": "https://127.0.0.1:2379"},
             "engine": {"type": "str", "choices": sorted(LAYOUTS, reverse=True), "default": "kubeadm"},
@@ -108,7 +113,7 @@ def main() -> None:
             result: dict[str, t.Any] = {"changed": False, "members": []}
         else:
             service = etcd.Etcd(given["url"], certificates)
-            result = perform(service, given["name"], given["state"], check=module.check_mode)
+            result = perform(service, given["name"], given["state"], address=given["address"], check=module.check_mode)
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

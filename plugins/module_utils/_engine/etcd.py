@@ -184,6 +184,18 @@ def is_of(member: Member, node: str) -> bool:
     return member.name == node or re.fullmatch(re.escape(node) + "-[0-9a-f]{8}", member.name) is not None
 
 
+def find(members: t.Sequence[Member], node: str, address: str = "") -> Member | None:
+    """The member of a Node. One that was lost before it first started has no name yet: its address tells.
+
+    :param address: of the machine, as other members reach it.
+    """
+    for member in members:
+        hosts = {urllib.parse.urlsplit(url).hostname for url in member.peer_urls}
+        if is_of(member, node) or (not member.name and address in hosts):
+            return member
+    return None
+
+
 def health(address: str = "127.0.0.1", port: int = 2381, timeout: float = 2.0) -> str:
     """What etcd of this machine says of its health, and why; empty when it says nothing.
 
@@ -238,6 +250,7 @@ __all__ = (
     "Etcd",
     "EtcdError",
     "Member",
+    "find",
     "health",
     "is_of",
     "lists_agree",

@@ -253,19 +253,22 @@ class K3s:
         :raises EngineError: it ends again and again, or the deadline passed; the likely cause comes first.
         """
         self.run(["systemctl", "reset-failed", self.unit], check=False)
-        before = self._restarts()
+        before, began = self._restarts(), time.time()
         self.run(["systemctl", "--no-block", action, self.unit])
         deadline = time.monotonic() + self.timeout
         while not self._is_up():
             ends = self._restarts() - before
             if ends >= _ENDS or time.monotonic() > deadline:
                 what = f"ended {ends} times" if ends >= _ENDS else f"was not ready within {self.timeout:g} s"
-                raise EngineError(self.explained(f"{self.unit} {what}."))
+                raise EngineError(self.explained(f"{self.unit} {what}.", since=began))
             time.sleep(_PAUSE)
 
-    def explained(self, what: str) -> str:
-        """A message that begins with the likely cause and ends with the journal, tokens masked."""
-        text = tokens.masked(journal(self.unit, self.run), self._secrets())
+    def explained(self, what: str, since: float | None = None) -> str:
+        """A message that begins with the likely cause and ends with the journal, tokens masked.
+
+        :param since: seconds of the epoch; what an earlier start said is no cause of this one's failure.
+        """
+        text = tokens.masked(journal(self.unit, self.run, since=since), self._secrets())
         tail = "\n".join(text.splitlines()[-12:])
         parts = [likely_cause(text), what, f"The journal ends:\n{tail}" if tail else ""]
         return "\n".join(part for part in parts if part)

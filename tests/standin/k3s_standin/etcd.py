@@ -111,6 +111,18 @@ class Etcd:
             return False
         return True
 
+    def trouble(self) -> str:
+        """What etcd says of itself that keeps k3s waiting; empty when it serves."""
+        try:
+            said = self.call("maintenance/status", {}, timeout=3)
+        except (OSError, HttpError) as exc:
+            return str(exc)
+        if said.get("isLearner"):
+            return "this server has not yet been promoted from learner to voting member"
+        if errors := said.get("errors"):
+            return f"etcd cluster errors: {', '.join(errors)}"
+        return "" if self.healthy() else "context deadline exceeded"
+
     def read(self, key: str) -> str | None:
         found = self.call("kv/range", {"key": base64.b64encode(key.encode()).decode()}).get("kvs")
         return base64.b64decode(found[0].get("value", "")).decode() if found else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 import typing as t
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from k3s_standin.start import Start
 from k3s_standin.supervisor import Refused, Supervisor
 
 _PREFIX = "starting kubernetes: preparing server: "
+#: seconds after which k3s says again that etcd is not there
+_ETCD_SAID = 5.0
 _SQLITE = (
     "This is no SQLite database. The stand-in for k3s keeps the data of a server without embedded etcd in an etcd of "
     "one member, in standin-single.\n"
@@ -46,6 +49,7 @@ class Server:
 
     def start(self) -> None:
         """Until the node is there; returns when everything runs."""
+        node.see_cgroups()
         members = self._come_to_be()
         self.identity.write_tokens()
         self.identity.issue(self._names(), self._service_names())
@@ -192,7 +196,13 @@ class Server:
         self.children.start("etcd", arguments)
         if members:
             join.promoted(self.etcd, members, self.children)
-        self.children.wait_for("etcd", self.etcd.healthy)
+        said = 0.0
+        while why := self.etcd.trouble():
+            if time.monotonic() - said > _ETCD_SAID:
+                info(f"Failed to test etcd connection: {why}")
+                said = time.monotonic()
+            self.children.wait(0.2)
+        info("Connection to etcd is ready")
 
     def _start_controllers(self) -> None:
         elect = self.embedded
