@@ -83,6 +83,9 @@ K3S = K3sLayout(
         f"{_DATA}/server/tls/etcd/client.crt",
         f"{_DATA}/server/tls/etcd/client.key",
     ),
+    # 2379 speaks gRPC only, and this one listens on loopback only (decision 0031).
+    etcd_url="https://127.0.0.1:2382",
+    etcd_url_of_members=False,
     program="/usr/local/bin/k3s",
     links=("kubectl", "crictl", "ctr"),
     units={"server": "k3s.service", "agent": "k3s-agent.service"},
