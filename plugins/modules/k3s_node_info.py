@@ -68,6 +68,10 @@ options:
     type: list
     elements: dict
     default: []
+  ca_hash:
+    description: Hash of the CA that the user wants, as tokens have it. A living cluster with another one says so.
+    type: str
+    default: ""
 seealso:
   - module: kateskit.klubster.k3s_node
 """
@@ -109,6 +113,7 @@ node:
     api_ready: true
     ca_hash: "0123"
     node_name: server1
+    refused: []
 machine:
   description: The option O(node), for those who read the results of all machines.
   returned: success
@@ -136,7 +141,8 @@ def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The module without its shell."""
     machine = verbs.machine_of(params)
     seen = verbs.look(machine, params)
-    found = verbs.inspect(machine, params, machine.versions() if "programs" in seen.lacking else ())
+    versions = machine.versions() if "programs" in seen.lacking else ()
+    found = verbs.inspect(machine, params, versions, reconfigured="config" in seen.lacking)
     return {
         "lacking": seen.lacking,
         "change": seen.change,
@@ -157,6 +163,7 @@ def main() -> None:
             "programs": files,
             "archives": files,
             "nodes": {"type": "list", "elements": "dict", "default": []},
+            "ca_hash": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
