@@ -119,6 +119,12 @@ machine:
   returned: success
   type: dict
   sample: {node_name: server1, role: server, address: 192.0.2.11}
+strangers:
+  description: Drop-ins of the configuration that are not ours. A warning names them, since k3s lets them win.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 kubeconfig_sha256:
   description:
     - Of the administrator's kubeconfig, as M(kateskit.klubster.admin_kubeconfig) would write it from this server's
@@ -148,6 +154,7 @@ def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "change": seen.change,
         "node": found.node,
         "machine": found.machine,
+        "strangers": verbs.strangers(machine),
         "kubeconfig_sha256": kubeconfig.digest_for(machine.root / machine.layout.kubeconfig.lstrip("/"), params),
     }
 
@@ -171,6 +178,8 @@ def main() -> None:
         result = look(module.params)
     except KlubsterError as exc:
         module.fail_json(msg=str(exc))
+    for path in result["strangers"]:
+        module.warn(f"{path} was not written by this collection. k3s reads it last, so it beats what stands in ours.")
     module.exit_json(changed=False, **result)
 
 

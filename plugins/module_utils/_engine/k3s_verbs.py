@@ -163,6 +163,13 @@ def inspect(
     return Outcome(node=asdict(state), machine=dict(params["node"]))
 
 
+def strangers(machine: K3s) -> list[str]:
+    """Drop-ins of others, whose keys beat ours."""
+    folder = machine.root / machine.layout.drop_ins.lstrip("/")
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return [f"{machine.layout.drop_ins}/{name}" for name in k3s_config.strangers(names)]
+
+
 def look(machine: K3s, params: t.Mapping[str, t.Any]) -> Look:
     """The parts that are not as they shall be: programs, images, config, node; and what changing them means."""
     record, phase = Record.load(machine.state_directory), machine.phase()
@@ -267,4 +274,4 @@ def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outco
     return Outcome(changed=True, diff=diff)
 
 
-__all__ = ("ARGUMENTS", "INSTALL_SETS", "VERBS", "Outcome", "inspect", "look", "machine_of", "perform")
+__all__ = ("ARGUMENTS", "INSTALL_SETS", "VERBS", "Outcome", "inspect", "look", "machine_of", "perform", "strangers")
