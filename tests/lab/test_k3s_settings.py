@@ -133,7 +133,8 @@ def authority(folder: Path) -> Path:
         make(stem, "-CA", str(folder / "root.crt"), "-CAkey", str(folder / "root.key"))
         with (folder / f"{stem}.crt").open("a", encoding="ascii") as file:
             file.write(root)
-    shutil.copy(folder / "client-ca.key", folder / "service.key")
+    made = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(folder / "service.key")]
+    subprocess.run(made, check=True, capture_output=True)
     return folder
 
 

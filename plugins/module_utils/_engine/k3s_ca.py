@@ -20,6 +20,7 @@ try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
 except ImportError:
     HAS_CRYPTOGRAPHY = False
 else:
@@ -32,6 +33,7 @@ _SERVER_CA = "server-ca.crt"
 _SERVICE_KEY = "service.key"
 NAMES = (*(f"{stem}.{end}" for stem in AUTHORITIES for end in ("crt", "key")), _SERVICE_KEY)
 _PEM = "Give it in PEM form."
+_UNREADABLE = "-----BEGIN PRIVATE KEY-----"
 
 
 def load(folder: str) -> dict[str, str]:
@@ -78,6 +80,10 @@ def _wrong(folder: str, texts: t.Mapping[str, str]) -> list[Problem]:
     found = [problem for stem in AUTHORITIES for problem in _wrong_authority(folder, stem, texts)]
     if _key(texts[_SERVICE_KEY]) is None:
         found.append(_problem(folder, _SERVICE_KEY, "It holds no private key without a password.", _PEM))
+    elif _UNREADABLE in texts[_SERVICE_KEY] and isinstance(_key(texts[_SERVICE_KEY]), ec.EllipticCurvePrivateKey):
+        rule = "The API server does not read elliptic keys in the form PKCS #8 ('BEGIN PRIVATE KEY')."
+        remedy = "Write it as 'BEGIN EC PRIVATE KEY': openssl ec -in service.key -out service.key"
+        found.append(_problem(folder, _SERVICE_KEY, rule, remedy))
     return found
 
 

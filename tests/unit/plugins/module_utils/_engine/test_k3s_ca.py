@@ -34,9 +34,9 @@ class Signer:
         return key_pem(self.key)
 
 
-def key_pem(key: ec.EllipticCurvePrivateKey, password: bytes = b"") -> str:
+def key_pem(key: ec.EllipticCurvePrivateKey, password: bytes = b"", *, new: bool = True) -> str:
     hidden = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
+    form = serialization.PrivateFormat.PKCS8 if new else serialization.PrivateFormat.TraditionalOpenSSL
     return key.private_bytes(serialization.Encoding.PEM, form, hidden).decode()
 
 
@@ -60,7 +60,7 @@ def write(folder: Path, **changes: str) -> Path:
     """A folder as it should be; ``changes`` by name with ``__`` for a slash and ``_`` for a dot."""
     root = signer("root")
     between = signer("between", root)
-    texts = {"service.key": key_pem(ec.generate_private_key(ec.SECP256R1()))}
+    texts = {"service.key": key_pem(ec.generate_private_key(ec.SECP256R1()), new=False)}
     for stem in k3s_ca.AUTHORITIES:
         own = signer(stem, between)
         texts |= {f"{stem}.crt": own.pem + between.pem + root.pem, f"{stem}.key": own.key_pem}
@@ -101,6 +101,7 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     "no certificate": ({"etcd/peer-ca.crt": "hello"}, "etcd/peer-ca.crt': It holds no certificate"),
     "no key": ({"etcd/server-ca.key": "hello"}, "etcd/server-ca.key': It holds no private key"),
     "a locked key": ({"service.key": key_pem(ROOT.key, b"locked")}, "service.key': It holds no private key"),
+    "a form that the API server does not read": ({"service.key": ROOT.key_pem}, "openssl ec -in service.key"),
     "no CA": ({"client-ca.crt": LEAF.pem + ROOT.pem, "client-ca.key": LEAF.key_pem}, "is no CA"),
     "expired": ({"client-ca.crt": OLD.pem + ROOT.pem, "client-ca.key": OLD.key_pem}, "has expired on"),
     "not yet": ({"client-ca.crt": FUTURE.pem + ROOT.pem, "client-ca.key": FUTURE.key_pem}, "is not valid before"),
