@@ -42,14 +42,17 @@ options:
     choices: [removable, absent]
     default: absent
   url:
-    description: Where etcd is asked on this server.
+    description: Where etcd is asked on this server. Without it, where the engine lets it answer in JSON.
     type: str
-    default: https://127.0.0.1:2379
   engine:
     description: Whose certificates are used.
     type: str
     choices: [kubeadm, k3s]
     default: kubeadm
+  port:
+    description: Port of the API. Members of k3s answer in JSON on their own machine only, so their APIs are asked.
+    type: int
+    default: 6443
 """
 
 EXAMPLES = r"""
@@ -69,10 +72,9 @@ members:
 """
 
 import typing as t
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import etcd
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import access, etcd
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
@@ -100,19 +102,18 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "address": {"type": "str", "default": ""},
             "state": {"type": "str", "choices": ["removable", "absent"], "default": "absent"},
-            "url": {"type": "str", "default": "https://127.0.0.1:2379"},
+            "url": {"type": "str"},
             "engine": {"type": "str", "choices": sorted(LAYOUTS, reverse=True), "default": "kubeadm"},
+            "port": {"type": "int", "default": 6443},
         },
         supports_check_mode=True,
     )
     given = module.params
     try:
-        certificates = LAYOUTS[given["engine"]].etcd_certificates
-        if given["engine"] == "k3s" and not Path(certificates[0]).exists():
-            # Its datastore is not an etcd of its own: there is no member that could go.
-            result: dict[str, t.Any] = {"changed": False, "members": []}
-        else:
-            service = etcd.Etcd(given["url"], certificates)
+        service = access.etcd_of(given["engine"], given["port"], given["url"] or "")
+        # Without an etcd of its own there is no member that could go.
+        result: dict[str, t.Any] = {"changed": False, "members": []}
+        if service is not None:
             result = perform(service, given["name"], given["state"], address=given["address"], check=module.check_mode)
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))

@@ -68,6 +68,10 @@ options:
     type: list
     elements: dict
     default: []
+  ca_hash:
+    description: Hash of the CA that the user wants, as tokens have it. A living cluster with another one says so.
+    type: str
+    default: ""
 seealso:
   - module: kateskit.klubster.k3s_node
 """
@@ -109,11 +113,18 @@ node:
     api_ready: true
     ca_hash: "0123"
     node_name: server1
+    refused: []
 machine:
   description: The option O(node), for those who read the results of all machines.
   returned: success
   type: dict
   sample: {node_name: server1, role: server, address: 192.0.2.11}
+strangers:
+  description: Drop-ins of the configuration that are not ours. A warning names them, since k3s lets them win.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 kubeconfig_sha256:
   description:
     - Of the administrator's kubeconfig, as M(kateskit.klubster.admin_kubeconfig) would write it from this server's
@@ -134,6 +145,8 @@ def main() -> None:
         result = k3s_look(module.params)
     except KlubsterError as exc:
         module.fail_json(msg=str(exc))
+    for path in result["strangers"]:
+        module.warn(f"{path} was not written by this collection. k3s reads it last, so it beats what stands in ours.")
     module.exit_json(changed=False, **result)
 
 

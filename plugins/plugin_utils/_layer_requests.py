@@ -94,6 +94,8 @@ def _k3s(plan: Plan, this: Options) -> Options:
         "api": plan["api"],
         "files": plan["files"].get(this["name"], {}),
         "datastore": engine["datastore"],
+        "profile": engine["profile"],
+        "ca_hash": plan["ca_hash"],
         "single_node": plan["single_node"],
         "programs": {arch: files for arch in ARCHITECTURES if (files := _release_for(engine, arch))},
         "archives": with_sums(manifest, _release.archive_places(manifest, images)) if manifest else [],

@@ -47,9 +47,18 @@ class Member:
 class Etcd:
     """etcd as seen from a server, with a certificate that the engine made for it."""
 
-    def __init__(self, url: str, certificates: tuple[str, str, str], timeout: float = 5.0) -> None:
-        """``certificates``: files of the CA, of a client's certificate and of its key."""
-        self._url, self._timeout = url, timeout
+    def __init__(
+        self,
+        url: str,
+        certificates: tuple[str, str, str],
+        timeout: float = 5.0,
+        asked: t.Callable[[str], bool] | None = None,
+    ) -> None:
+        """``certificates``: files of the CA, of a client's certificate and of its key.
+
+        :param asked: whether the member on a host answers, where its own address does not speak JSON.
+        """
+        self._url, self._timeout, self._asked = url, timeout, asked
         authority, certificate, key = certificates
         self._context = ssl.create_default_context(cafile=authority)
         self._context.load_cert_chain(certificate, key)
@@ -63,6 +72,9 @@ class Etcd:
 
     def healthy(self, member: Member) -> bool:
         """Whether a member answers for itself."""
+        if self._asked is not None:
+            hosts = [urllib.parse.urlsplit(url).hostname for url in member.client_urls]
+            return any(self._asked(host) for host in hosts if host)
         for url in member.client_urls:
             try:
                 self._post(url, "/v3/maintenance/status", {})

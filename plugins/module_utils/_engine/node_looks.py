@@ -32,6 +32,7 @@ K3S_ARGUMENTS: dict[str, t.Any] = k3s.ARGUMENTS | {
     "programs": _FILES,
     "archives": _FILES,
     "nodes": {"type": "list", "elements": "dict", "default": []},
+    "ca_hash": {"type": "str", "default": ""},
 }
 
 
@@ -65,12 +66,14 @@ def k3s_look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """From the options of ``k3s_node_info`` to its answer."""
     machine = k3s.machine_of(params)
     seen = k3s.look(machine, params)
-    found = k3s.inspect(machine, params, machine.versions() if "programs" in seen.lacking else ())
+    versions = machine.versions() if "programs" in seen.lacking else ()
+    found = k3s.inspect(machine, params, versions, reconfigured="config" in seen.lacking)
     return {
         "lacking": seen.lacking,
         "change": seen.change,
         "node": found.node,
         "machine": found.machine,
+        "strangers": k3s.strangers(machine),
         "kubeconfig_sha256": kubeconfig.digest_for(machine.root / machine.layout.kubeconfig.lstrip("/"), params),
     }
 

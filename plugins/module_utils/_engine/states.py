@@ -37,6 +37,8 @@ class NodeState:
     absent: tuple[str, ...] = ()
     #: by which a Node object is told from one of another machine with the same name
     address: str = ""
+    #: what is wanted of this machine and cannot be, as problems of the input
+    refused: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

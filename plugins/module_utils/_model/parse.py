@@ -59,7 +59,7 @@ _SERVICE_PREFIX = {4: (12, 28), 6: (108, 124)}
 
 _SOURCES: dict[str, tuple[str, ...]] = {"kubeadm": ("bundle",), "k3s": ("release", "airgap")}
 _ANY_RELEASE = k3s_release.K3sVersion(1, 34, 2)
-_K3S_ONLY = ("klubster_profile", "klubster_secrets_encryption", "klubster_proxy")
+_K3S_ONLY = ("klubster_profile", "klubster_secrets_encryption", "klubster_proxy", "klubster_ca_dir")
 _K3S_SECRETS = (
     "klubster_k3s_registries",
     "klubster_k3s_environment",
@@ -448,11 +448,16 @@ class _Reader:
             release_images=cluster["klubster_engine_images"],
             profile=cluster["klubster_profile"],
             secrets_encryption=cluster["klubster_secrets_encryption"],
+            ca_dir=self._folder("klubster_ca_dir", cluster["klubster_ca_dir"]),
             bundle_dir="" if bundle_dir in ("", WRONG) else str(Path(bundle_dir).expanduser()),
             kubelet_config=cluster["klubster_kubelet_config"],
             kube_proxy_config=cluster["klubster_kube_proxy_config"],
             lower_oom_score=cluster["klubster_lower_oom_score"],
         )
+
+    def _folder(self, variable: str, given: t.Any) -> str:
+        found = self._rule(variable, given, _home_path) if given else ""
+        return "" if found in ("", WRONG) else str(Path(found).expanduser())
 
     def _default_bundle(self, version: t.Any) -> str:
         """Where the bundle of this version lies if nobody says where."""

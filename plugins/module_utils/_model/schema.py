@@ -314,6 +314,12 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("klubster_secrets_encryption", "bool", "Encrypt Secrets in k3s's datastore.", default=False),
     Variable(
+        "klubster_ca_dir",
+        "path",
+        "Folder on the controller with CAs of your own for k3s (C(server-ca.crt), C(server-ca.key) and so on). They are"
+        " placed before the first start; a living cluster keeps its CA.",
+    ),
+    Variable(
         "klubster_token",
         "str",
         "Token with which servers of k3s join. It also protects the datastore's keys: keep it with your backups.",

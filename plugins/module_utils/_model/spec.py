@@ -60,6 +60,8 @@ class Engine:
     release_images: str = "none"
     profile: Profile = "none"
     secrets_encryption: bool = False
+    #: folder on the controller with CAs of the user's own; empty: k3s makes them
+    ca_dir: str = ""
     #: folder on the controller; for source ``bundle``, and for the layers above the engine
     bundle_dir: str = ""
     #: entries of the user for KubeletConfiguration, laid over ours

@@ -297,7 +297,9 @@ def _masked(arguments: t.Sequence[str]) -> list[str]:
 
 def _is_secret(flag: str) -> bool:
     plain = flag.lstrip("-")
-    return plain == "t" or (any(word in plain for word in _SECRET_WORDS) and not plain.endswith("-file"))
+    if plain.startswith("secrets-encryption") or plain.endswith("-file"):
+        return False
+    return plain == "t" or any(word in plain for word in _SECRET_WORDS)
 
 
 __all__ = ("Node", "address", "name", "password", "see_cgroups")

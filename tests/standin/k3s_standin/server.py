@@ -17,6 +17,7 @@ from k3s_standin.controllers import Controllers
 from k3s_standin.etcd import Etcd
 from k3s_standin.front import Front
 from k3s_standin.identity import Identity
+from k3s_standin.kine import Kine
 from k3s_standin.log import Fatal, error, info, warning
 from k3s_standin.manifests import Manifests
 from k3s_standin.paths import write
@@ -42,14 +43,21 @@ class Server:
         self.port = self.settings.number("https-listen-port")
         self.identity = Identity(self.paths)
         self.embedded = self._choose_datastore()
+        self.kine = None if self.embedded else self._choose_kine()
+        self._resumed = False
         folder = self.paths.etcd if self.embedded else self.paths.single
         self.etcd = Etcd(
             self.paths, folder, self.address if self.embedded else "127.0.0.1", socket.gethostname().lower()
         )
 
+    @property
+    def _begun(self) -> bool:
+        return self.etcd.exists if self.kine is None else self.kine.exists
+
     def start(self) -> None:
         """Until the node is there; returns when everything runs."""
         node.see_cgroups()
+        self._resumed = self._begun
         members = self._come_to_be()
         self.identity.write_tokens()
         self.identity.issue(self._names(), self._service_names())
@@ -60,6 +68,7 @@ class Server:
         if self.embedded:
             supervisor.etcd = self.etcd
         arguments = controlplane.kube_apiserver(self._start.programs, self.paths, self.settings, self.address)
+        arguments = self.kine.adapted(arguments) if self.kine else arguments
         self.children.start("kube-apiserver", arguments)
         here = self._node()
         here.prepare()
@@ -91,16 +100,27 @@ class Server:
             paths.state_db.rename(paths.state_db.with_name("state.db.migrated"))
             self._start.record.add("substitute", "migration", "an etcd of one member became embedded etcd")
             return True
-        if settings.on("cluster-init") or (settings.text("server") and not paths.single.exists()):
-            return True
-        write(paths.state_db, _SQLITE)
+        if settings.text("datastore-endpoint"):
+            return False
+        if paths.state_db.exists() and not paths.single.exists() and settings.on("cluster-init"):
+            raise Fatal("not in the stand-in: SQLite to etcd, where kine keeps the data")
+        return settings.on("cluster-init") or bool(settings.text("server") and not paths.single.exists())
+
+    def _choose_kine(self) -> Kine | None:
+        """What keeps the data where that is not embedded etcd; None: an etcd of one member plays SQLite."""
+        program, endpoint = self._start.programs / "kine", self.settings.text("datastore-endpoint")
+        if program.exists() and not self.paths.single.exists():
+            return Kine(self.paths, program, endpoint)
+        if endpoint:
+            raise Fatal("not in the stand-in: --datastore-endpoint: it was built without kine")
+        write(self.paths.state_db, _SQLITE)
         self._start.record.add("substitute", "sqlite", "an etcd of one member keeps the data; state.db says so")
-        return False
+        return None
 
     def _come_to_be(self) -> list[str]:
         """Have CAs and passwords; the members to join, or nothing."""
         given = self._token("token")
-        if self.etcd.exists:
+        if self._begun:
             self._resume(given)
             return []
         if self.embedded and self.settings.text("server"):
@@ -181,11 +201,14 @@ class Server:
         supervisor.cluster = cluster(self.settings)
         supervisor.critical = critical(self.settings)
         if not self.embedded:
-            supervisor.no_join = "etcd datastore is not in use: this server keeps its data in SQLite"
+            supervisor.no_join = "etcd datastore is not in use: this server keeps its data elsewhere"
         supervisor.api_servers = [f"{self.address}:{self.port}"]
         return supervisor
 
     def _start_etcd(self, members: t.Sequence[str]) -> None:
+        if self.kine is not None:
+            self.kine.start(self.children, begun=self._resumed)
+            return
         arguments = self.etcd.arguments(
             self._start.programs / "etcd",
             cluster=",".join(members),

@@ -51,3 +51,13 @@ def test_a_bare_machine_lacks_its_program_its_configuration_and_a_node(capsys: p
     found = run(capsys, {**GIVEN, "programs": [program], "nodes": [GIVEN["node"]]})
     assert found["lacking"] == ["programs", "config", "node"]
     assert (found["changed"], found["kubeconfig_sha256"]) == (False, "")
+
+
+def test_a_drop_in_of_somebody_else_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "etc/rancher/k3s/config.yaml.d"
+    folder.mkdir(parents=True)
+    for name in ("10-klubster-cluster.yaml", "90-mine.yaml", "notes.txt"):
+        (folder / name).write_text("{}")
+    found = run(capsys, GIVEN)
+    assert found["strangers"] == ["/etc/rancher/k3s/config.yaml.d/90-mine.yaml"]
+    assert "90-mine.yaml was not written by this collection" in str(found["warnings"])

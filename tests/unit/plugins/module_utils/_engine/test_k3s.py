@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s, K3sInvitation, K3sSettings
@@ -24,13 +26,18 @@ HASH = tokens.ca_hash(PEM)
 class FakeApi:
     def __init__(self, nodes: dict[str, t.Any]) -> None:
         self.nodes, self.patches = nodes, list[tuple[str, t.Any]]()
+        self.status: dict[str, t.Any] = {}
 
     def ready(self) -> bool:
         return True
 
     def get(self, path: str) -> dict[str, t.Any]:
         if path == "/api/v1/nodes":
-            return {"items": [{"metadata": {"name": name, **node}} for name, node in self.nodes.items()]}
+            return {
+                "items": [
+                    {"metadata": {"name": name, **node}, "status": self.status} for name, node in self.nodes.items()
+                ]
+            }
         name = path.rpartition("/")[2]
         if name not in self.nodes:
             raise ApiError("not found", 404)
@@ -200,3 +207,41 @@ def test_labels_are_given_once_the_node_is_there(tmp_path: Path) -> None:
     machine.api.nodes, machine.k3s.timeout = {}, 0.0
     with pytest.raises(EngineError, match="agent1 did not register"):
         machine.k3s.reconcile(AGENT)
+
+
+def test_what_a_living_server_does_not_take_is_said(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER)
+    machine.k3s.begin("", "")
+    words = '["server", "--cluster-cidr", "10.42.0.0/16"]'
+    machine.api.nodes["server1"] = {"annotations": {"k3s.io/node-args": words}}
+    machine.api.status = {"nodeInfo": {"kubeletVersion": "v1.34.2+k3s1"}}
+    wanted = {"cluster-cidr": ("10.44.0.0/16",)}
+    (found,) = machine.k3s.state(config=wanted).refused
+    assert (found["variable"], found["value"]) == ("klubster_pod_network", "10.44.0.0/16")
+    assert machine.k3s.state().refused == ()
+
+
+def test_cas_of_the_users_own_are_there_before_the_start(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER)
+    machine.k3s.begin("", "", {"server-ca.crt": PEM, "etcd/peer-ca.key": "key"})
+    tls = machine.root / K3S.authorities.lstrip("/")
+    assert [(tls / name).stat().st_mode & 0o777 for name in ("server-ca.crt", "etcd/peer-ca.key")] == [0o600, 0o600]
+    assert [path.stat().st_mode & 0o777 for path in (tls.parent, tls, tls / "etcd")] == [0o700] * 3
+    assert machine.k3s.state(authority=HASH).refused == ()
+    (found,) = machine.k3s.state(authority="0" * 64).refused
+    assert found["variable"] == "klubster_ca_dir"
+    assert HASH[:8] in found["rule"]
+    machine.k3s.begin("", "", {"server-ca.crt": PEM})
+    with pytest.raises(EngineError, match=r"klubster_ca_dir: .*server-ca.crt is there already, and is another one"):
+        machine.k3s.begin("", "", {"server-ca.crt": "other"})
+
+
+def test_the_farewell_goes_to_the_apis_own_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(k3s, "api_of_kubeconfig", lambda *words: asked.append(words))
+    config = tmp_path / "config.yaml"
+    layout = dataclasses.replace(K3S, config=str(config))
+    assert k3s.farewell(layout, "server1", leave=True) == []
+    config.write_text("https-listen-port: 7443\n")
+    assert k3s.farewell(layout, "server1", leave=True) == []
+    assert [words[2] for words in asked] == [6443, 7443]

@@ -138,6 +138,7 @@ BAD: dict[str, Bad] = {
     "engine source of k3s": one("klubster_engine_source", "release", "kubeadm does not come from it", "'bundle'"),
     "engine source unknown": one("klubster_engine_source", "internet", "none of its choices", "Use one of bundle"),
     "profile of k3s": one("klubster_profile", "cis", "Only k3s has this", "choose k3s"),
+    "CAs of k3s": one("klubster_ca_dir", "/srv/ca", "Only k3s has this", "choose k3s"),
     "proxy of k3s": one(
         "klubster_proxy",
         {"http": "http://proxy:3128"},
