@@ -11,7 +11,7 @@ short_description: Prepare a machine for a cluster in one call
 version_added: "0.1.0"
 description:
   - Loads kernel modules and sets kernel settings, now and for later starts, keeps the cluster's names in C(/etc/hosts),
-    and on a Raspberry Pi completes the kernel's command line.
+    lets the cluster through the machine's firewall, and on a Raspberry Pi completes the kernel's command line.
   - Writes down how things were before, so that M(kateskit.klubster.node_reset) can put them back.
   - Packages are only looked at; RV(missing_packages) says which to install. Swap is left as it is.
 author:
@@ -69,6 +69,17 @@ options:
     type: list
     elements: str
     default: []
+  firewall:
+    description:
+      - The C(firewall) of what M(kateskit.klubster.cluster_plan) returned. Only rules of ours are added and removed.
+      - Without it no firewall is looked at.
+    type: dict
+    default: {}
+  role:
+    description: The machine's role in the cluster, for O(firewall).
+    type: str
+    choices: [server, agent]
+    default: agent
 """
 
 EXAMPLES = r"""
@@ -91,6 +102,11 @@ missing_packages:
   type: list
   elements: str
   sample: [conntrack]
+firewall:
+  description: The firewall that has our rules; V(none) if there is none, or if none was to be looked at.
+  returned: success
+  type: str
+  sample: ufw
 reboot_required:
   description: Whether the kernel runs without a parameter that it shall be started with.
   returned: success
@@ -110,17 +126,20 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.machine im
     as_result,
     compare,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.openings import Openings
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import of_system, system_names
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record, locked
 
 
 def _wanted(given: dict[str, t.Any], packages: list[str]) -> WantedMachine:
+    firewall = given["firewall"]
     return WantedMachine(
         modules=tuple(given["kernel_modules"]),
         sysctls={str(key): " ".join(str(value).split()) for key, value in given["sysctls"].items()},
         hosts=tuple((entry["address"], tuple(entry["names"])) for entry in given["hosts"]),
         packages=tuple(dict.fromkeys(packages)),
         boot_parameters=tuple(given["boot_parameters"]),
+        firewall=(firewall["provider"], Openings.parse(firewall, given["role"])) if firewall else None,
     )
 
 
@@ -141,6 +160,8 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "default": []},
             "system_packages": {"type": "dict", "default": {}},
             "boot_parameters": {"type": "list", "elements": "str", "default": []},
+            "firewall": {"type": "dict", "default": {}},
+            "role": {"type": "str", "choices": ["server", "agent"], "default": "agent"},
         },
         supports_check_mode=True,
     )

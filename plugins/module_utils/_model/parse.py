@@ -40,6 +40,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec impo
     Cni,
     Datastore,
     Engine,
+    Firewall,
     LoadBalancer,
     LocalPath,
     Machine,
@@ -161,6 +162,7 @@ class _Reader:
         cni = Cni(cluster["klubster_cni"], cluster["klubster_cni_backend"], cluster["klubster_cni_mtu"])
         load_balancer = self._load_balancer(cluster)
         storage = self._storage(cluster)
+        firewall = self._firewall(cluster)
         self._dhcp(cluster["klubster_dhcp_ranges"])
         self._secrets(cluster, engine, machines)
         self._overlaps()
@@ -177,6 +179,7 @@ class _Reader:
             cni=cni,
             load_balancer=load_balancer,
             storage=storage,
+            firewall=firewall,
             single_node=cluster["klubster_single_node"],
             batch=cluster["klubster_batch"],
             canary=canary,
@@ -765,6 +768,15 @@ class _Reader:
         self._rule("klubster_storage.local_path.path", local_path["path"], rules.absolute_path)
         self._rule("klubster_storage.local_path.class_name", local_path["class_name"], rules.dns_name)
         return Storage(LocalPath(**local_path))
+
+    def _firewall(self, cluster: dict[str, t.Any]) -> Firewall:
+        provider, given = cluster["klubster_firewall"], cluster["klubster_api_sources"]
+        found = []
+        for index, text in enumerate(() if given is WRONG else given):
+            source = self._rule(f"klubster_api_sources[{index}]", text, addresses.source)
+            if source is not WRONG:
+                found.append(source.text)
+        return Firewall(provider, tuple(found))
 
     def _dhcp(self, given: t.Any) -> None:
         for index, text in enumerate([] if given is WRONG else given):

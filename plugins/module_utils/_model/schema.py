@@ -205,6 +205,21 @@ VARIABLES: tuple[Variable, ...] = (
         minimum=1,
         maximum=255,
     ),
+    Variable(
+        "klubster_firewall",
+        "str",
+        "Whose rules let the cluster through the machines' firewalls. V(auto): of the one that is at work on a machine;"
+        " V(none): you open the ports yourself.",
+        default="auto",
+        choices=("auto", "firewalld", "ufw", "nftables", "none"),
+    ),
+    Variable(
+        "klubster_api_sources",
+        "list",
+        "Addresses and networks that a firewall lets through to the API, besides machines and pods.",
+        default=[],
+        elements="str",
+    ),
     Variable("klubster_api_host", "str", "Inventory host from which the API is spoken to.", default="localhost"),
     Variable(
         "klubster_kubeconfig",

@@ -13,10 +13,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.openings import firewall_of
+
 EngineName = t.Literal["kubeadm", "k3s"]
 EngineSource = t.Literal["release", "airgap", "bundle"]
 Datastore = t.Literal["sqlite", "etcd", "external"]
 Profile = t.Literal["none", "cis"]
+FirewallName = t.Literal["auto", "firewalld", "ufw", "nftables", "none"]
 ApiProvider = t.Literal["none", "keepalived"]
 CniName = t.Literal["flannel", "none"]
 FlannelBackend = t.Literal["vxlan", "host-gw"]
@@ -144,6 +147,16 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class Firewall:
+    """Whose rules let the cluster through."""
+
+    #: ``auto``: of the firewall that is at work on the machine
+    provider: FirewallName = "auto"
+    #: networks from which the API may be reached, besides machines and pods
+    api_sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ClusterSpec:
     name: str
     machines: tuple[Machine, ...]
@@ -153,6 +166,7 @@ class ClusterSpec:
     cni: Cni
     load_balancer: LoadBalancer
     storage: Storage
+    firewall: Firewall = field(default_factory=Firewall)
     #: optimised for a single node; the server then runs the user's pods
     single_node: bool = False
     #: agents changed at the same time
@@ -222,6 +236,7 @@ class ClusterSpec:
         data["cni"]["layer"] = self.cni_layer
         data["engine"]["needs_bundle"] = self.needs_bundle
         data["hosts"] = _plain(self.hosts)
+        data["firewall"] = firewall_of(self)
         return data
 
 
@@ -239,6 +254,7 @@ __all__ = (
     "Cni",
     "Datastore",
     "Engine",
+    "Firewall",
     "LoadBalancer",
     "LocalPath",
     "Machine",

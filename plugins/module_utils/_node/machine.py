@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._difference import Difference
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import managed_files
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import firewall_rules, managed_files
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.firewall import tables
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import (
     WATCHED,
@@ -20,6 +20,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel imp
     with_parameters,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.openings import Openings
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import missing
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
 
@@ -38,6 +39,8 @@ class WantedMachine:
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     packages: tuple[str, ...] = ()
     boot_parameters: tuple[str, ...] = ()
+    #: which firewall is told, and what; None leaves all of them alone
+    firewall: tuple[str, Openings] | None = None
 
 
 @dataclass
@@ -52,10 +55,15 @@ class MachineState:
     packages: list[str]
     command_line: tuple[str, str] | None
     reboot_required: bool
+    firewall: firewall_rules.FirewallState | None = None
 
     @property
     def changed(self) -> bool:
-        return bool(self.file_changes) or not self.difference.empty
+        return bool(self.file_changes) or not self.difference.empty or self.firewall_changed
+
+    @property
+    def firewall_changed(self) -> bool:
+        return self.firewall is not None and self.firewall.changed
 
 
 def files_of(wanted: WantedMachine) -> list[WantedFile]:
@@ -85,6 +93,9 @@ def compare(wanted: WantedMachine, record: Record, kernel: Kernel, run: Runner) 
         if difference.add(f"sysctl {key}", want=value, have=kernel.setting(key)):
             sysctls[key] = value
     command_line, reboot = _command_line(wanted, kernel, difference)
+    firewall = None
+    if wanted.firewall is not None:
+        firewall = firewall_rules.compare(*wanted.firewall, record, run)
     return MachineState(
         difference=difference,
         files=files,
@@ -94,6 +105,7 @@ def compare(wanted: WantedMachine, record: Record, kernel: Kernel, run: Runner) 
         packages=missing(wanted.packages, run),
         command_line=command_line,
         reboot_required=reboot,
+        firewall=firewall,
     )
 
 
@@ -104,6 +116,8 @@ def apply(state: MachineState, record: Record, kernel: Kernel, run: Runner) -> N
     load_modules(state.modules, kernel, run)
     for key, value in state.sysctls.items():
         kernel.set(key, value)
+    if state.firewall is not None:
+        firewall_rules.apply(state.firewall, record, run)
     if state.command_line:
         path, line = state.command_line
         entry = WantedFile(path, line, mode=0o755)
@@ -142,7 +156,12 @@ def as_result(state: MachineState) -> dict[str, t.Any]:
         "changed": state.changed,
         "missing_packages": state.packages,
         "reboot_required": state.reboot_required,
-        "diff": [*managed_files.describe(state.file_changes), *_shown(state.difference)],
+        "firewall": state.firewall.provider if state.firewall else "none",
+        "diff": [
+            *managed_files.describe(state.file_changes),
+            *_shown(state.difference),
+            *(state.firewall.diff() if state.firewall else ()),
+        ],
     }
 
 

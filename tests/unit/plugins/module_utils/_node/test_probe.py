@@ -267,12 +267,11 @@ def test_a_raspberry_pi(tmp_path: Path) -> None:
 
 
 def test_firewalls_and_security(tmp_path: Path) -> None:
-    files = {"etc/ufw/ufw.conf": "# x\nENABLED=yes\n", "sys/fs/selinux/enforce": "1", "run/firewalld.pid": "7"}
+    files = {"etc/ufw/ufw.conf": "# x\nENABLED=yes\n", "sys/fs/selinux/enforce": "1"}
     assert probing.security(machine(tmp_path, files)) == {
         "selinux": "enforcing",
         "apparmor": False,
-        "firewalld": True,
-        "ufw": True,
+        "firewall": "ufw",
     }
 
 
