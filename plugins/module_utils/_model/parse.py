@@ -447,6 +447,7 @@ class _Reader:
             source=source,
             datastore=datastore,
             release_dir=release_dir,
+            download=self._download(cluster["klubster_engine_download"], source),
             mirrors=self._mirrors(cluster["klubster_engine_mirrors"]),
             release_images=cluster["klubster_engine_images"],
             profile=cluster["klubster_profile"],
@@ -494,6 +495,14 @@ class _Reader:
             return source, ""
         place = Path(folder).expanduser()
         return source, str(place / f"v{version}" if (place / f"v{version}").is_dir() else place)
+
+    def _download(self, given: t.Any, source: t.Any) -> t.Any:
+        if given == "nodes" and source not in ("release", WRONG):
+            rule = f"Nothing is fetched for the source {source}."
+            self._complain(
+                "klubster_engine_download", given, rule, "Leave it out, or choose klubster_engine_source: release."
+            )
+        return given
 
     def _mirrors(self, given: t.Any) -> tuple[str, ...]:
         if given is WRONG or WRONG in given:

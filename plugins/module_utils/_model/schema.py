@@ -137,6 +137,13 @@ VARIABLES: tuple[Variable, ...] = (
         choices=("none", "tar.zst", "tar.gz", "tar"),
     ),
     Variable(
+        "klubster_engine_download",
+        "str",
+        "Who fetches a release. V(controller): once, and sends it to the machines; V(nodes): each machine for itself.",
+        default="controller",
+        choices=("controller", "nodes"),
+    ),
+    Variable(
         "klubster_engine_mirrors",
         "list",
         "Where a release is fetched instead of the official place, in this order. V({tag}) and V({file}) may stand in"

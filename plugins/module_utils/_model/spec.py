@@ -17,6 +17,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.openings 
 
 EngineName = t.Literal["kubeadm", "k3s"]
 EngineSource = t.Literal["release", "airgap", "bundle"]
+EngineDownload = t.Literal["controller", "nodes"]
 Datastore = t.Literal["sqlite", "etcd", "external"]
 Profile = t.Literal["none", "cis"]
 FirewallName = t.Literal["auto", "firewalld", "ufw", "nftables", "none"]
@@ -58,6 +59,8 @@ class Engine:
     datastore: Datastore = "etcd"
     #: folder on the controller with a release; for the sources ``release`` and ``airgap``
     release_dir: str = ""
+    #: who fetches a release
+    download: EngineDownload = "controller"
     mirrors: tuple[str, ...] = ()
     #: form of the archive of images that comes with a release
     release_images: str = "none"
