@@ -131,7 +131,7 @@ def test_nothing_else_is_ever_installed(program: Served, tmp_path: Path) -> None
 
 
 def test_what_was_cut_short_goes_on(tmp_path: Path) -> None:
-    with serving(Served(PROGRAM.content, stall=40000)) as server:
+    with serving(Served(PROGRAM.content, cut=100)) as server:
         machine = Machine(tmp_path, server.url(""))
         with pytest.raises(KlubsterError):
             machine.fetch()
