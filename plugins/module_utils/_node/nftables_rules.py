@@ -22,6 +22,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.openings i
 TABLE = "inet klubster"
 UNIT = "klubster-firewall.service"
 _FILE = "/etc/klubster/firewall.nft"
+_DROP_IN = "/etc/systemd/system/nftables.service.d/klubster.conf"
+_NFT = "/usr/sbin/nft"
 # None of the bits that kube-proxy (14, 15), kube-router (16, 17) and Tailscale (16 to 23) use.
 MARK = 0x01000000
 ACCEPT_LINE = f"meta mark and {MARK:#010x} == {MARK:#010x} accept"
@@ -60,7 +62,11 @@ def table(openings: Openings) -> str:
 
 
 def files(openings: Openings) -> list[WantedFile]:
-    return [WantedFile(_FILE, table(openings)), WantedFile(f"/etc/systemd/system/{UNIT}", _unit())]
+    return [
+        WantedFile(_FILE, table(openings)),
+        WantedFile(f"/etc/systemd/system/{UNIT}", _unit()),
+        WantedFile(_DROP_IN, _drop_in()),
+    ]
 
 
 def at_work(run: Runner) -> bool:
@@ -72,14 +78,18 @@ def at_work(run: Runner) -> bool:
 def refuse_drops(run: Runner) -> None:
     """:raises DroppedElsewhere: a chain of others drops, and does not know our mark."""
     listed = run(["nft", "list", "chains"], check=False).stdout
-    for name, chain in _dropping(listed):
-        if not _MARKED.search(run(["nft", "list", "chain", *name.split(), chain], check=False).stdout):
-            raise DroppedElsewhere(
-                f"klubster_firewall = 'nftables': the chain {chain} of table {name} drops what nothing accepts, and "
-                "no other table can change that. Nothing was changed. Add this line to it, once; our own table marks "
-                f"the cluster's packets and keeps the addresses: {ACCEPT_LINE}\n"
-                "Or let the cluster's ports through yourself, and set klubster_firewall: none."
-            )
+    deaf = [
+        f"{chain} of table {name}"
+        for name, chain in _dropping(listed)
+        if not _MARKED.search(run(["nft", "list", "chain", *name.split(), chain], check=False).stdout)
+    ]
+    if deaf:
+        raise DroppedElsewhere(
+            f"klubster_firewall = 'nftables': the chain {' and '.join(deaf)} drops what nothing in it accepts, and no "
+            "other table can change that. Nothing was changed. Add this line to it, once; our own table marks the "
+            f"cluster's packets and keeps the addresses: {ACCEPT_LINE}\n"
+            "Or let the cluster's ports through yourself, and set klubster_firewall: none."
+        )
 
 
 def _dropping(listed: str) -> t.Iterator[tuple[str, str]]:
@@ -96,7 +106,6 @@ def _dropping(listed: str) -> t.Iterator[tuple[str, str]]:
 
 
 def _unit() -> str:
-    nft = "/usr/sbin/nft"
     return (
         "# Written by kateskit.klubster; changes are overwritten. Put your own into a drop-in.\n"
         "[Unit]\n"
@@ -105,19 +114,22 @@ def _unit() -> str:
         "Before=network-pre.target shutdown.target\n"
         "Wants=network-pre.target\n"
         "Conflicts=shutdown.target\n"
-        "# The system's own rules begin with emptying everything.\n"
         "After=local-fs.target nftables.service\n"
-        "PartOf=nftables.service\n"
-        "ReloadPropagatedFrom=nftables.service\n"
         "\n[Service]\n"
         "Type=oneshot\n"
         "RemainAfterExit=yes\n"
-        f"ExecStart={nft} -f {_FILE}\n"
-        f"ExecReload={nft} -f {_FILE}\n"
-        f"ExecStop=-{nft} delete table {TABLE}\n"
+        f"ExecStart={_NFT} -f {_FILE}\n"
+        f"ExecReload={_NFT} -f {_FILE}\n"
+        f"ExecStop=-{_NFT} delete table {TABLE}\n"
         "\n[Install]\n"
         "WantedBy=multi-user.target\n"
     )
+
+
+def _drop_in() -> str:
+    """The system's own rules begin with emptying everything, whenever they are read; ours follow them."""
+    read = f"-{_NFT} -f {_FILE}"
+    return f"# Written by kateskit.klubster.\n[Service]\nExecStartPost={read}\nExecReload={read}\n"
 
 
 def _sets(openings: Openings) -> t.Iterator[str]:
