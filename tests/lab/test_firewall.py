@@ -6,10 +6,7 @@ Goes by name: each kind makes a whole cluster of one server and one agent. A thi
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,23 +15,10 @@ import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import BaseRoot
-from ansible_collections.kateskit.klubster.plugins.module_utils._lab.paths import LabPaths, cache_folder
+from ansible_collections.kateskit.klubster.plugins.module_utils._lab.paths import cache_folder
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.nftables_rules import ACCEPT_LINE
+from small_lab import AGENT, CLIENT, KUBECTL, LAB, PAGE, SERVER, SmallLab
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(sys.executable).parent
-NAME = "firewall"
-SERVER, AGENT, CLIENT, LAB, PAGE = "10.83.0.11", "10.83.0.21", "10.83.0.100", "10.83.0.1", "10.83.0.200"
-DEFINITION = f"""\
-plugin: kateskit.klubster.lab
-name: {NAME}
-segments:
-  lan: {{network: 10.83.0.0/24}}
-machines:
-  server1: {{groups: [servers], addresses: {{lan: {SERVER}}}}}
-  agent1: {{groups: [agents], addresses: {{lan: {AGENT}}}}}
-  client: {{groups: [clients], addresses: {{lan: {CLIENT}}}}}
-"""
 #: what a careful administrator has; the place of our line is marked
 RULESET = """\
 flush ruleset
@@ -70,37 +54,19 @@ kind: Service
 metadata: {name: web, namespace: default}
 spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
 """
-KUBECTL = "k3s kubectl --kubeconfig /etc/rancher/k3s/k3s.yaml"
 
 
 @dataclass
-class Walled:
+class Walled(SmallLab):
     """A lab whose machines have a firewall each."""
 
-    folder: Path
-    server: str
-    agent: str
+    server: str = ""
+    agent: str = ""
     before: dict[str, str] = field(default_factory=dict)
 
     @property
     def kinds(self) -> dict[str, str]:
         return {"server1": self.server, "agent1": self.agent}
-
-    def playbook(self, name: str, *arguments: str) -> str:
-        argv = [str(BIN / "ansible-playbook"), "-i", str(self.folder), f"playbooks/{name}.yml", *arguments]
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
-        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-        return done.stdout
-
-    def on(self, machine: str, line: str, *, check: bool = True) -> str:
-        config = LabPaths(cache_folder(), NAME).ssh_config
-        return run(["ssh", "-F", str(config), machine, line], check=check, timeout=120).stdout
-
-    def reaches(self, machine: str, address: str, port: int) -> bool:
-        """A connection, not only the absence of a refusal: a program that nobody drops answers at once."""
-        line = f"timeout 3 bash -c ': < /dev/tcp/{address}/{port}' 2>/dev/null && echo yes"
-        return "yes" in self.on(machine, line, check=False)
 
     def rules(self, machine: str) -> str:
         """Everything that the machine's kernel and its firewall's files say, without counters and handles."""
@@ -115,9 +81,8 @@ class Walled:
             self.on(machine, f"cat > /etc/nftables.conf <<'END'\n{text}END\nsystemctl enable --now nftables")
             return
         debs = packages(kind, self.folder.parent)
-        config = LabPaths(cache_folder(), NAME).ssh_config
-        line = f"tar -C {debs} -cf - . | ssh -F {config} {machine} 'mkdir -p /root/debs && tar -C /root/debs -xf -'"
-        run(["sh", "-c", line], timeout=60)
+        unpack = "mkdir -p /root/debs && tar -C /root/debs -xf -"
+        run(["sh", "-c", f"tar -C {debs} -cf - . | ssh -F {self.ssh_config} {machine} '{unpack}'"], timeout=60)
         self.on(machine, "dpkg -i /root/debs/*.deb")
         if kind == "ufw":
             self.on(machine, "ufw allow 22/tcp && ufw --force enable")
@@ -139,19 +104,8 @@ def packages(kind: str, folder: Path) -> Path:
 
 @pytest.fixture(scope="module", params=[("nftables", "nftables"), ("ufw", "firewalld")], ids="-and-".join)
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Walled]:
-    folder = tmp_path_factory.mktemp("walled") / "inventory"
-    shared = ROOT / "inventories/lab/group_vars/all.yml"
-    (folder / "group_vars/all").mkdir(parents=True)
-    (folder / "lab.yml").write_text(DEFINITION)
-    (folder / "group_vars/all/lab.yml").write_text(shared.read_text().replace("10.77.0.", "10.83.0."))
-    (folder / "group_vars/all/walled.yml").write_text(
-        "klubster_engine: k3s\nklubster_engine_source: airgap\n"
-        "klubster_airgap_dir: ~/.cache/klubster/standin-releases\n"
-        f"klubster_api_sources: [{LAB}]\nklubster_kube_proxy_config: {{}}\n"
-        "klubster_k3s_config: {kube-proxy-arg: [conntrack-max-per-core=0, conntrack-min=0]}\n"
-    )
-    (folder / "group_vars/servers.yml").write_text((ROOT / "inventories/lab_k3s/group_vars/servers.yml").read_text())
-    walled = Walled(folder, *request.param)
+    walled = Walled(tmp_path_factory.mktemp("walled") / "inventory", "firewall", *request.param)
+    walled.define(klubster_api_sources=f"[{LAB}]")
     walled.playbook("lab_up")
     try:
         for machine in walled.kinds:
