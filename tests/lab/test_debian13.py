@@ -77,5 +77,5 @@ def test_run_again_nothing_changes_and_nothing_is_fetched(lab: SmallLab, asked: 
 def test_reset_leaves_nothing(lab: SmallLab) -> None:
     lab.playbook("reset", "-e", "klubster_reset=lab")
     for machine in ("server1", "agent1"):
-        left = "ls -d /var/lib/klubster /var/lib/rancher /etc/rancher /usr/local/bin/k3s 2>/dev/null; ip -br link"
-        assert not re.search(r"/|cni0|flannel", lab.on(machine, left, check=False))
+        left = "ls -d /var/lib/klubster /etc/rancher /usr/local/bin/k3s; ls -A /var/lib/rancher; ip -br link"
+        assert not re.search(r"/|k3s|cni0|flannel", lab.on(machine, left, check=False))
