@@ -58,12 +58,35 @@ options:
     type: list
     elements: str
     default: []
-  system_packages:
+  platforms:
     description:
-      - Packages that have to be installed, by the system's C(ID) or C(ID_LIKE) in C(/etc/os-release).
+      - What differs between families of systems. The machine chooses its row by C(ID) or C(ID_LIKE) in
+        C(/etc/os-release).
       - A system without a row is refused, unless there is no row at all.
-    type: dict
-    default: {}
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      systems:
+        description: Names of the systems that the row is for.
+        type: list
+        elements: str
+        default: []
+      packages:
+        description: Packages that have to be installed.
+        type: list
+        elements: str
+        default: []
+      selinux_packages:
+        description: Packages that have to be installed where SELinux is on.
+        type: list
+        elements: str
+        default: []
+      command_line_files:
+        description: Where a Raspberry Pi's boot loader may keep the kernel's command line.
+        type: list
+        elements: str
+        default: []
   boot_parameters:
     description: Parameters of the kernel's command line on a Raspberry Pi. Other machines are not touched.
     type: list
@@ -115,11 +138,13 @@ reboot_required:
 """
 
 import typing as t
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import platforms, selinux
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import PI_COMMAND_LINES, Kernel
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.machine import (
     WantedMachine,
     apply,
@@ -127,11 +152,13 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.machine im
     compare,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.openings import Openings
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import of_system, system_names
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import system_names
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record, locked
 
 
-def _wanted(given: dict[str, t.Any], packages: list[str]) -> WantedMachine:
+def _wanted(given: dict[str, t.Any], root: Path) -> WantedMachine:
+    platform = platforms.choose(given["platforms"], system_names(root / "etc/os-release"))
+    packages = [*platform.needs(selinux.mode(root)), *given["packages"]]
     firewall = given["firewall"]
     return WantedMachine(
         modules=tuple(given["kernel_modules"]),
@@ -139,6 +166,7 @@ def _wanted(given: dict[str, t.Any], packages: list[str]) -> WantedMachine:
         hosts=tuple((entry["address"], tuple(entry["names"])) for entry in given["hosts"]),
         packages=tuple(dict.fromkeys(packages)),
         boot_parameters=tuple(given["boot_parameters"]),
+        command_line_files=platform.command_line_files or PI_COMMAND_LINES,
         firewall=(firewall["provider"], Openings.parse(firewall, given["role"])) if firewall else None,
     )
 
@@ -158,7 +186,7 @@ def main() -> None:
                 },
             },
             "packages": {"type": "list", "elements": "str", "default": []},
-            "system_packages": {"type": "dict", "default": {}},
+            "platforms": {"type": "list", "elements": "dict", "default": [], "options": platforms.OPTIONS},
             "boot_parameters": {"type": "list", "elements": "str", "default": []},
             "firewall": {"type": "dict", "default": {}},
             "role": {"type": "str", "choices": ["server", "agent"], "default": "agent"},
@@ -168,8 +196,7 @@ def main() -> None:
     given = module.params
     kernel = Kernel()
     try:
-        packages = [*of_system(given["system_packages"], system_names()), *given["packages"]]
-        wanted = _wanted(given, packages)
+        wanted = _wanted(given, kernel.root)
 
         if module.check_mode:
             result = as_result(compare(wanted, Record.load(), kernel, run))

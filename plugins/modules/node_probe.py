@@ -211,7 +211,7 @@ security:
   description: Frameworks that are active, and the firewall at work.
   returned: success
   type: dict
-  sample: {selinux: disabled, apparmor: true, firewall: none}
+  sample: {selinux: disabled, k3s_policy: false, apparmor: true, firewall: none}
 may_lower_oom_score:
   description: Whether programs may be protected from the out-of-memory killer.
   returned: success

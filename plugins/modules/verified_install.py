@@ -129,9 +129,10 @@ staging:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import install
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, selinux
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.staging import staged, user_id
 
@@ -176,10 +177,12 @@ def main() -> None:
                     arrived = staged(arrival, [item.source for item in wanted])
                     install.place(arrived, comparison.missing, given["set"], record)
                     install.remove_staging(arrival)
+                    selinux.relabel([item.path for item in comparison.missing], run)
                 elif given["step"] == "fetched":
                     arrived = install.fetched(comparison.missing)
                     install.settle(comparison, given["set"], record)
                     install.place(arrived, comparison.missing, given["set"], record)
+                    selinux.relabel([item.path for item in comparison.missing], run)
                 else:
                     install.check_space(comparison.missing, staging)
                     install.settle(comparison, given["set"], record)

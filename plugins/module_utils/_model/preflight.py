@@ -331,8 +331,16 @@ class _Judge:
                 if security["firewall"] != "none"
                 else f"{name}: {told} is not active yet; our rules for it work when it is."
             )
-        if security["selinux"] == "enforcing":
-            self.warnings.append(f"{name}: SELinux is enforcing, which was not tried yet.")
+        if security["selinux"] == "enforcing" and self._plan["engine"]["name"] == "k3s" and not security["k3s_policy"]:
+            self._refuse(
+                "SELinux",
+                name,
+                "enforcing",
+                "k3s needs its policy to run there, and it is not installed.",
+                "Install the package k3s-selinux, of your distribution or of Rancher's repository.",
+            )
+        elif security["selinux"] == "enforcing":
+            self.warnings.append(f"{name}: SELinux is enforcing, which was not tried on a machine yet.")
 
     def firewalls(self, probes: t.Mapping[str, Probe]) -> None:
         """Whose rules will be written; what such a machine does not answer yet is no mistake."""

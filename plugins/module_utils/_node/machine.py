@@ -14,6 +14,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._difference impo
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import firewall_rules, managed_files
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.firewall import tables
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import (
+    PI_COMMAND_LINES,
     WATCHED,
     Kernel,
     load_modules,
@@ -39,6 +40,8 @@ class WantedMachine:
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     packages: tuple[str, ...] = ()
     boot_parameters: tuple[str, ...] = ()
+    #: where they may stand
+    command_line_files: tuple[str, ...] = PI_COMMAND_LINES
     #: which firewall is told, and what; None leaves all of them alone
     firewall: tuple[str, Openings] | None = None
 
@@ -138,7 +141,7 @@ def remember(state: MachineState, record: Record, kernel: Kernel, run: Runner) -
 
 
 def _command_line(wanted: WantedMachine, kernel: Kernel, difference: Difference) -> tuple[tuple[str, str] | None, bool]:
-    path = kernel.command_line_file()
+    path = kernel.command_line_file(wanted.command_line_files)
     if path is None or not wanted.boot_parameters:
         return None, False
     have = path.read_text(encoding="utf-8")

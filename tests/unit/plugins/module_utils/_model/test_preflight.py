@@ -328,3 +328,14 @@ def test_a_firewall_that_sleeps_is_a_warning() -> None:
     judged = judge(plan(klubster_firewall="ufw", klubster_api_sources=["192.168.1.5"]), probes(), LIMITS)
     assert judged.problems == ()
     assert "ufw is not active yet" in judged.warnings[0]
+
+
+def test_k3s_needs_its_policy_where_selinux_enforces() -> None:
+    k3s = plan()
+    k3s["engine"]["name"] = "k3s"
+    found = probes(security={"selinux": "enforcing"})
+    (problem,) = judge(k3s, found, LIMITS).problems
+    assert (problem.variable, problem.value) == ("SELinux of node2", "enforcing")
+    assert "k3s-selinux" in problem.remedy
+    found = probes(security={"selinux": "enforcing", "k3s_policy": True})
+    assert judge(k3s, found, LIMITS).problems == ()

@@ -270,6 +270,7 @@ def test_firewalls_and_security(tmp_path: Path) -> None:
     files = {"etc/ufw/ufw.conf": "# x\nENABLED=yes\n", "sys/fs/selinux/enforce": "1"}
     assert probing.security(machine(tmp_path, files)) == {
         "selinux": "enforcing",
+        "k3s_policy": False,
         "apparmor": False,
         "firewall": "ufw",
     }
