@@ -57,6 +57,9 @@ options:
       size:
         description: Filled in on the controller.
         type: int
+      sums:
+        description: As O(kateskit.klubster.verified_install#module:files[].sums).
+        type: path
   archives:
     description: Archives of images of the bundle and their places, as O(programs).
     type: list

@@ -230,10 +230,10 @@ swap:
   elements: str
   sample: [/dev/sda2]
 security:
-  description: Frameworks and firewalls that are active.
+  description: Frameworks that are active, and the firewall at work.
   returned: success
   type: dict
-  sample: {selinux: disabled, apparmor: true, firewalld: false, ufw: false}
+  sample: {selinux: disabled, k3s_policy: false, apparmor: true, firewall: none}
 may_lower_oom_score:
   description: Whether programs may be protected from the out-of-memory killer.
   returned: success

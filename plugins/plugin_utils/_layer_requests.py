@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+from ansible_collections.kateskit.klubster.plugins.filter.k3s_fetched import k3s_fetched
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import (
     ARCHITECTURES,
@@ -28,6 +29,8 @@ from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import
 
 Plan = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
+#: where a machine that fetches releases itself keeps them
+FETCHED = "/var/lib/klubster/releases"
 _UNKNOWN: Options = {"unseen": "It can only look for itself."}
 
 
@@ -109,6 +112,9 @@ def _release_for(engine: Options, arch: str) -> list[Options]:
     if engine["source"] == "release":
         form = engine["release_images"]
         wanted = release_files(K3sVersion.parse(engine["version"]), names, images=None if form == "none" else form)
+        if engine["download"] == "nodes":
+            # Their lists of sums are on the machine, as the role engine keeps them.
+            return list(k3s_fetched(wanted, f"{FETCHED}/v{engine['version']}"))
         if not all((folder / entry["name"]).is_file() for entry in wanted):
             return []
     try:

@@ -24,11 +24,12 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layo
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_verbs import node_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import Settled, settle
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, managed_files, services
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, managed_files, selinux, services
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
 VERBS = ("present", "begun", "joined", "invited", "labelled", "registered", "snapshotted")
 INSTALL_SETS = ("engine", "images")
+_SELINUX = f"{K3S.drop_ins}/15-klubster-selinux.yaml"
 #: options of every module that is about a machine of this engine
 ARGUMENTS: dict[str, t.Any] = {
     "cluster": {"type": "str", "required": True},
@@ -92,6 +93,10 @@ def wanted_files(machine: K3s, params: t.Mapping[str, t.Any]) -> list[managed_fi
     role, layout = machine.node.role, machine.layout
     files = [managed_files.WantedFile(path, content, mode=0o600) for path, content in sorted(params["files"].items())]
     files.append(managed_files.WantedFile(f"/etc/systemd/system/{machine.unit}", k3s_units.unit(layout, role)))
+    if not any("\nselinux:" in f"\n{text}" for text in params["files"].values()) and (
+        selinux.mode(machine.root) != "disabled" and selinux.has_k3s_policy(machine.root)
+    ):
+        files.append(managed_files.WantedFile(_SELINUX, "selinux: true\n", mode=0o600))
     secret = []
     if params["registries"]:
         secret.append((layout.registries, k3s_registries.render(params["registries"])))

@@ -18,7 +18,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived, machine
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import system_names
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
 
 Layers = t.Mapping[str, t.Mapping[str, t.Any]]
@@ -43,7 +42,7 @@ def _look(name: str, given: t.Mapping[str, t.Any], run: Runner) -> dict[str, t.A
 
 def _machine(given: t.Mapping[str, t.Any], run: Runner) -> dict[str, t.Any]:
     record = Record.load()
-    state = machine.compare(machine.wanted_of(given, system_names()), record, Kernel(), run)
+    state = machine.compare(machine.wanted_of(given), record, Kernel(), run)
     return {"lacking": machine.lacking(state, record)}
 
 

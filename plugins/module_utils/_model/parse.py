@@ -40,6 +40,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec impo
     Cni,
     Datastore,
     Engine,
+    Firewall,
     LoadBalancer,
     LocalPath,
     Machine,
@@ -161,6 +162,7 @@ class _Reader:
         cni = Cni(cluster["klubster_cni"], cluster["klubster_cni_backend"], cluster["klubster_cni_mtu"])
         load_balancer = self._load_balancer(cluster)
         storage = self._storage(cluster)
+        firewall = self._firewall(cluster)
         self._dhcp(cluster["klubster_dhcp_ranges"])
         self._secrets(cluster, engine, machines)
         self._overlaps()
@@ -177,6 +179,7 @@ class _Reader:
             cni=cni,
             load_balancer=load_balancer,
             storage=storage,
+            firewall=firewall,
             single_node=cluster["klubster_single_node"],
             batch=cluster["klubster_batch"],
             canary=canary,
@@ -444,6 +447,7 @@ class _Reader:
             source=source,
             datastore=datastore,
             release_dir=release_dir,
+            download=self._download(cluster["klubster_engine_download"], source),
             mirrors=self._mirrors(cluster["klubster_engine_mirrors"]),
             release_images=cluster["klubster_engine_images"],
             profile=cluster["klubster_profile"],
@@ -496,6 +500,14 @@ class _Reader:
             return source, ""
         place = Path(folder).expanduser()
         return source, str(place / f"v{version}" if (place / f"v{version}").is_dir() else place)
+
+    def _download(self, given: t.Any, source: t.Any) -> t.Any:
+        if given == "nodes" and source not in ("release", WRONG):
+            rule = f"Nothing is fetched for the source {source}."
+            self._complain(
+                "klubster_engine_download", given, rule, "Leave it out, or choose klubster_engine_source: release."
+            )
+        return given
 
     def _mirrors(self, given: t.Any) -> tuple[str, ...]:
         if given is WRONG or WRONG in given:
@@ -770,6 +782,15 @@ class _Reader:
         self._rule("klubster_storage.local_path.path", local_path["path"], rules.absolute_path)
         self._rule("klubster_storage.local_path.class_name", local_path["class_name"], rules.dns_name)
         return Storage(LocalPath(**local_path))
+
+    def _firewall(self, cluster: dict[str, t.Any]) -> Firewall:
+        provider, given = cluster["klubster_firewall"], cluster["klubster_api_sources"]
+        found = []
+        for index, text in enumerate(() if given is WRONG else given):
+            source = self._rule(f"klubster_api_sources[{index}]", text, addresses.source)
+            if source is not WRONG:
+                found.append(source.text)
+        return Firewall(provider, tuple(found))
 
     def _dhcp(self, given: t.Any) -> None:
         for index, text in enumerate([] if given is WRONG else given):

@@ -137,6 +137,13 @@ VARIABLES: tuple[Variable, ...] = (
         choices=("none", "tar.zst", "tar.gz", "tar"),
     ),
     Variable(
+        "klubster_engine_download",
+        "str",
+        "Who fetches a release. V(controller): once, and sends it to the machines; V(nodes): each machine for itself.",
+        default="controller",
+        choices=("controller", "nodes"),
+    ),
+    Variable(
         "klubster_engine_mirrors",
         "list",
         "Where a release is fetched instead of the official place, in this order. V({tag}) and V({file}) may stand in"
@@ -204,6 +211,21 @@ VARIABLES: tuple[Variable, ...] = (
         computed="made from the cluster's name",
         minimum=1,
         maximum=255,
+    ),
+    Variable(
+        "klubster_firewall",
+        "str",
+        "Whose rules let the cluster through the machines' firewalls. V(auto): of the one that is at work on a machine;"
+        " V(none): you open the ports yourself.",
+        default="auto",
+        choices=("auto", "firewalld", "ufw", "nftables", "none"),
+    ),
+    Variable(
+        "klubster_api_sources",
+        "list",
+        "Addresses and networks that a firewall lets through to the API, besides machines and pods.",
+        default=[],
+        elements="str",
     ),
     Variable("klubster_api_host", "str", "Inventory host from which the API is spoken to.", default="localhost"),
     Variable(

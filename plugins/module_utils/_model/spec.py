@@ -13,10 +13,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.openings import firewall_of
+
 EngineName = t.Literal["kubeadm", "k3s"]
 EngineSource = t.Literal["release", "airgap", "bundle"]
+EngineDownload = t.Literal["controller", "nodes"]
 Datastore = t.Literal["sqlite", "etcd", "external"]
 Profile = t.Literal["none", "cis"]
+FirewallName = t.Literal["auto", "firewalld", "ufw", "nftables", "none"]
 ApiProvider = t.Literal["none", "keepalived"]
 CniName = t.Literal["flannel", "none"]
 FlannelBackend = t.Literal["vxlan", "host-gw"]
@@ -55,6 +59,8 @@ class Engine:
     datastore: Datastore = "etcd"
     #: folder on the controller with a release; for the sources ``release`` and ``airgap``
     release_dir: str = ""
+    #: who fetches a release
+    download: EngineDownload = "controller"
     mirrors: tuple[str, ...] = ()
     #: form of the archive of images that comes with a release
     release_images: str = "none"
@@ -146,6 +152,16 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class Firewall:
+    """Whose rules let the cluster through."""
+
+    #: ``auto``: of the firewall that is at work on the machine
+    provider: FirewallName = "auto"
+    #: networks from which the API may be reached, besides machines and pods
+    api_sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ClusterSpec:
     name: str
     machines: tuple[Machine, ...]
@@ -155,6 +171,7 @@ class ClusterSpec:
     cni: Cni
     load_balancer: LoadBalancer
     storage: Storage
+    firewall: Firewall = field(default_factory=Firewall)
     #: optimised for a single node; the server then runs the user's pods
     single_node: bool = False
     #: agents changed at the same time
@@ -224,6 +241,7 @@ class ClusterSpec:
         data["cni"]["layer"] = self.cni_layer
         data["engine"]["needs_bundle"] = self.needs_bundle
         data["hosts"] = _plain(self.hosts)
+        data["firewall"] = firewall_of(self)
         return data
 
 
@@ -241,6 +259,7 @@ __all__ = (
     "Cni",
     "Datastore",
     "Engine",
+    "Firewall",
     "LoadBalancer",
     "LocalPath",
     "Machine",

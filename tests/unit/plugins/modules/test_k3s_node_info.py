@@ -46,6 +46,22 @@ def run(capsys: pytest.CaptureFixture[str], arguments: dict[str, t.Any]) -> dict
     return t.cast("dict[str, t.Any]", json.loads(capsys.readouterr().out))
 
 
+def test_containers_are_confined_where_selinux_has_the_policy(tmp_path: Path) -> None:
+    machine = k3s_verbs.machine_of(GIVEN)
+
+    def paths(files: t.Mapping[str, str]) -> list[str]:
+        return [file.path for file in k3s_verbs.wanted_files(machine, {**GIVEN, "files": files})]
+
+    ours = "/etc/rancher/k3s/config.yaml.d/15-klubster-selinux.yaml"
+    assert ours not in paths(GIVEN["files"])
+    for name, text in (("sys/fs/selinux/enforce", "1"), ("usr/share/selinux/packages/k3s.pp", "")):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    assert ours in paths(GIVEN["files"])
+    # The user has decided already.
+    assert ours not in paths({"/etc/rancher/k3s/config.yaml": "node-name: agent1\nselinux: false\n"})
+
+
 def test_a_bare_machine_lacks_its_program_its_configuration_and_a_node(capsys: pytest.CaptureFixture[str]) -> None:
     program = {"source": "k3s", "path": "/nowhere/k3s", "sha256": "0" * 64, "size": 1}
     found = run(capsys, {**GIVEN, "programs": [program], "nodes": [GIVEN["node"]]})

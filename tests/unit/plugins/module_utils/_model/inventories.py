@@ -101,6 +101,19 @@ BAD: dict[str, Bad] = {
         "klubster_nam", "x", "no such variable", "'klubster_name'", machine="workstation"
     ),
     "design's word used as a variable": one("klubster_bgp", {}, "no such variable", "", "klubster_bgp of"),
+    # the firewall
+    "no firewall of that name": one("klubster_firewall", "iptables", "none of its choices", "nftables"),
+    "sources are a text": one("klubster_api_sources", "192.168.1.0/24", "a list, not text", "[a, b]"),
+    "source is a name": one(
+        "klubster_api_sources", ["laptop"], "no IP address", "192.168.1.10", "klubster_api_sources[0]"
+    ),
+    "source with host bits": one(
+        "klubster_api_sources",
+        ["192.168.1.5/24"],
+        "no bits behind the prefix",
+        "'192.168.1.0/24'",
+        "klubster_api_sources[0]",
+    ),
     # the cluster's name
     "no name": one("klubster_name", REMOVED, "required", "Set it once for all machines", shown=None),
     "name with capitals": one("klubster_name", "Home", "RFC 1123", "'home'"),
