@@ -3,7 +3,7 @@
 
 Usage: hosts.py [--few 5] [--many 50]; prints JSON. Starts the machines (containers, without a cluster) and settles them
 with site.yml's layer machine. Then it runs noop.yml, which is what a run of site.yml with nothing to do does on each
-machine: the plan, the one look for all layers, and the choice of hosts for the plays that then have none. Counted is the
+machine: the plan, the one look for all layers, the choice of hosts for plays that then have none. Counted is the
 processor time of ansible-playbook with everything that it starts, kept SSH connections included, but not that of the
 machines. What a run does for the cluster as a whole is not among it: it is the same for any number of machines.
 """

@@ -44,7 +44,8 @@ def main() -> int:
     make_room(cluster)
     address = deploy_page(cluster, NAMESPACE, f"bundle.klubster.internal/agnhost:v{version}")
     key, _sep, value = chosen.key.partition("=")
-    given = json.dumps({"klubster_node_kubelet_config": {key: json.loads(value)}})
+    config = {**inventory.get("klubster_kubelet_config", {}), key: json.loads(value)}
+    given = json.dumps({"klubster_kubelet_config": config})
     was, began = processes(inventory), time.monotonic()
     with Prober(cluster.url) as prober, Client(address) as reader:
         done = ansible(inventory.source, "ansible-playbook", "playbooks/site.yml", "-e", given)
