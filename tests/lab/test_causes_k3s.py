@@ -126,7 +126,7 @@ class Cluster:
     def site(self, joins: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         more = (self.second,) if joins == "server2" else ()
         limit = ("--limit", f"server1,{joins},lab_controller")
-        return self.lab.playbook("site", "-e", "engine_timeout=30", *limit, *LAYERS, *arguments, more=more)
+        return self.lab.playbook("site", "-e", "engine_timeout=40", *limit, *LAYERS, *arguments, more=more)
 
     def kubectl(self, arguments: str) -> str:
         return self.lab.on("server1", f"kubectl {arguments}")

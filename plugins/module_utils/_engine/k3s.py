@@ -260,16 +260,19 @@ class K3s:
                     raise EngineError(self.explained(f"Node {node.name} did not register: {exc}")) from exc
                 time.sleep(_PAUSE)
 
-    def start(self, action: t.Literal["start", "restart"]) -> None:
-        """Start the service and wait until it is ready.
+    def start(self, action: t.Literal["start", "restart", ""]) -> None:
+        """Start the service, unless systemd is at it already, and wait until it is ready.
 
         It has no limit of its own: with a wrong token it would never be ready, and systemd would wait for ever.
 
         :raises EngineError: it ends again and again, or the deadline passed; the likely cause comes first.
         """
-        self.run(["systemctl", "reset-failed", self.unit], check=False)
-        before, began = self._restarts(), time.time()
-        self.run(["systemctl", "--no-block", action, self.unit])
+        began = time.time()
+        if action:
+            self.run(["systemctl", "reset-failed", self.unit], check=False)
+        before = self._restarts()
+        if action:
+            self.run(["systemctl", "--no-block", action, self.unit])
         deadline = time.monotonic() + self.timeout
         while not self._is_up():
             ends = self._restarts() - before

@@ -254,6 +254,9 @@ def _settle_service(machine: K3s, found: Settled, record: Record) -> None:
         # With the files as they stand now, not as they stood when they were compared.
         record.services[machine.unit] = services.digest_of(found.step.service.reads, record)
         record.save()
+    elif not machine.running():
+        # After a boot, or again and again: who goes on now finds no server that answers.
+        machine.start("")
 
 
 def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:

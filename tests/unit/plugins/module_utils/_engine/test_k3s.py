@@ -168,6 +168,17 @@ def test_a_start_that_never_gets_ready_ends_at_the_deadline(tmp_path: Path) -> N
         machine.k3s.begin("", "")
 
 
+def test_a_service_at_which_systemd_is_already_is_waited_for(tmp_path: Path) -> None:
+    """After a boot, or without quorum: nobody goes on beside a server that has not come up."""
+    machine = Machine(tmp_path, SERVER, 'msg="Failed to test etcd connection: etcdserver: no leader"', ends=1)
+    machine.active = "activating"
+    with pytest.raises(EngineError, match=r"^etcd has no quorum"):
+        machine.k3s.start("")
+    assert [call for call in machine.calls if "--no-block" in call or "reset-failed" in call] == []
+    machine.ends, machine.active = 0, "active"
+    machine.k3s.start("")
+
+
 @pytest.mark.parametrize("sign", K3S.signs)
 def test_what_others_installed_is_left_alone(tmp_path: Path, sign: str) -> None:
     machine = Machine(tmp_path, SERVER)
