@@ -440,3 +440,16 @@ def test_machines_are_ordered_as_people_count() -> None:
         *(f"server{number}" for number in range(1, 4)),
         *(f"agent{number}" for number in range(1, 10)),
     ]
+
+
+def test_what_k3s_has_within_itself_is_not_missing() -> None:
+    plan = {
+        "engine": {"name": "k3s"},
+        "cni": {"provider": "flannel", "layer": "none"},
+        "load_balancer": {"provider": "servicelb", "pools": []},
+    }
+    report = report_of(snapshots.snapshot("no_pod_network"), expectation(plan))
+    layer = next(one for one in report["layers"] if one["name"] == "load_balancer")
+    assert expectation(plan)["within"] == ["proxy", "network", "load_balancer"]
+    assert layer["provider"] == "servicelb"
+    assert layer["state"] != "missing"
