@@ -15,11 +15,12 @@ help: ## this list
 environment: ## the controller's Python environment, in the cache folder
 	@.config/environment.sh
 
-demo: environment ## build all from source, start three machines, make a cluster, fetch a page through MetalLB
-	@time $(bin)/ansible-playbook playbooks/bundle.yml playbooks/lab_up.yml playbooks/site.yml tests/demo/demo.yml playbooks/status.yml
+# ENGINE=k3s|kubeadm|standin and SOURCE=release|airgap|bundle choose. Make hands variables of its command line on.
+demo: environment ## start three machines, make a cluster, fetch a page from outside: by k3s's release, or built from source
+	@time $(bin)/python tests/demo/demo.py up
 
-demo-down: environment ## take away what `make demo` made; the bundle stays in the cache
-	@$(bin)/ansible-playbook playbooks/lab_down.yml
+demo-down: environment ## take away what `make demo` made; what it fetched or built stays in the cache
+	@$(bin)/python tests/demo/demo.py down
 
 test: environment ## everything that CI runs
 	@$(bin)/python tests/steps.py all
