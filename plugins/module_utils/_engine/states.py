@@ -186,7 +186,7 @@ def _other_cluster(strangers: t.Sequence[str], contact: str) -> str:
 def _no_answer(complete: t.Sequence[str]) -> str:
     return (
         f"The cluster exists ({', '.join(complete)} belong to it), but no server's API answers, so nothing can join "
-        "and no second cluster is begun. Look at the servers: systemctl status kubelet, and journalctl -u kubelet."
+        "and no second cluster is begun. Look at the servers: journalctl -u kubelet, or -u k3s."
     )
 
 
