@@ -8,15 +8,11 @@ Goes by name: `pytest tests/lab/test_release_by_mirror.py`.
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
 import typing as t
 from pathlib import Path
 
@@ -27,8 +23,9 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import 
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.paths import cache_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "standin"))
+sys.path[:0] = [str(ROOT / "tests" / "standin"), str(ROOT / "tests/unit/plugins/module_utils/_cluster")]
 import build as standin  # noqa: E402 - needs the path
+from mirror import serving  # noqa: E402 - needs the path
 
 BIN = Path(sys.executable).parent
 VERSION = "1.34.2+k3s1"
@@ -68,21 +65,6 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[tuple[str, li
         shutil.copyfile(bundle / "manifests" / one.name, place)
     with serving(folder) as found:
         yield found
-
-
-@contextlib.contextmanager
-def serving(folder: Path) -> t.Iterator[tuple[str, list[str]]]:
-    asked: list[str] = []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, _format: str, *_arguments: t.Any) -> None:
-            asked.append(self.path)
-
-    handler = functools.partial(Handler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
 
 
 class Site(t.NamedTuple):

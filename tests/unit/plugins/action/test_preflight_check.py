@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import hashlib
-import http.server
 import sys
-import threading
 import typing as t
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +16,9 @@ from ansible_collections.kateskit.klubster.plugins.plugin_utils._upstream import
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_model"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_bundle"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_cluster"))
 from machines import plan, probes
+from mirror import serving
 from small_bundle import flip_a_bit, make
 
 
@@ -67,22 +65,6 @@ def test_upstreams_manifests_are_fetched_once_and_missing_ones_are_refused(
     assert problem.value == [mirror]
     assert "metallb 0.15.2 has to be fetched" in problem.rule
     assert "klubster_layers_source: bundle" in problem.remedy
-
-
-@contextlib.contextmanager
-def serving(folder: Path) -> t.Iterator[tuple[str, list[str]]]:
-    """A mirror, and what was asked of it."""
-    asked: list[str] = []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, _format: str, *_arguments: t.Any) -> None:
-            asked.append(self.path)
-
-    handler = functools.partial(Handler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
 
 
 def found(**changes: t.Any) -> dict[str, t.Any]:
