@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-down test test-fast bench mutations faults lint types sanity docs unit contract collection requirements
+.PHONY: help environment demo demo-down clean-cache test test-fast bench mutations faults lint types sanity docs unit contract collection requirements
 
 bin := .venv/bin
 # Two cores are what the project promises to be tested on; more are used when there are more.
@@ -54,6 +54,9 @@ sanity: environment ## ansible-test sanity
 
 docs: environment ## documentation of plugins and roles, changelog, links
 	@$(pytest) tests/contract/test_docs.py
+
+clean-cache: environment ## say what of the cache is no longer used; `make clean-cache CONFIRM=yes` removes it
+	@$(bin)/python .config/clean_cache.py --confirm=$(CONFIRM)
 
 collection: environment ## the artefact for Galaxy, in build/
 	@$(bin)/ansible-galaxy collection build --force --output-path build .
