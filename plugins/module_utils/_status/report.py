@@ -110,7 +110,7 @@ def report_of(snapshot: Snapshot, expected: Expected) -> Report:
         layers=layers_of(snapshot, expected),
         networks=_networks(snapshot, expected),
         pools=pools,
-        services=services_of(snapshot, pools),
+        services=services_of(snapshot, pools, within="load_balancer" in expected["within"]),
         storage_classes=storage_classes_of(snapshot),
         claims=claims_of(snapshot),
         pods=pods_of(snapshot),
