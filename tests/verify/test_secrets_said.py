@@ -88,7 +88,11 @@ def test_no_program_was_started_with_a_secret(request: pytest.FixtureRequest, se
         assert seen["missed"] <= seen["started"] / 50, head
         assert "argv ssh " in text, "no connection to a machine was seen; this was no run of site.yml"
         assert any(f"argv /usr/local/bin/{engine} " in text for engine in ("kubeadm", "k3s")), "no engine was seen"
-        assert said(text, secrets) == [], path
+        # k3s takes a proxy with its password, and its datastore, by the service's environment and by nothing else.
+        by_environment = {name: secret for name, secret in secrets.items() if ".service.env#" in name}
+        arguments = "\n".join(line for line in text.splitlines() if line.startswith("argv "))
+        assert said(arguments, by_environment) == [], path
+        assert said(text, {name: secrets[name] for name in secrets.keys() - by_environment.keys()}) == [], path
 
 
 @pytest.mark.secrets
