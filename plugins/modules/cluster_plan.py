@@ -113,6 +113,11 @@ storage:
   type: dict
   sample:
     local_path: {enabled: true, path: /var/lib/klubster/local-path, class_name: local-path, default_class: true}
+layers:
+  description: Where the layers above the engine come from; the folder that manifests of releases are fetched to.
+  returned: success
+  type: dict
+  sample: {source: bundle, directory: "", mirrors: []}
 single_node:
   description: Whether it is a cluster of one machine.
   returned: success

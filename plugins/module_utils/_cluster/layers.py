@@ -40,7 +40,8 @@ def storage_sets(bundle: Bundle, plan: Plan) -> list[Object]:
 
 def load_balancer_sets(bundle: Bundle, plan: Plan) -> list[Object]:
     load_balancer = plan["load_balancer"]
-    if load_balancer["provider"] == "none":
+    # k3s's own is no layer of ours.
+    if load_balancer["provider"] in ("none", "servicelb"):
         return [{"name": metallb.SET, "state": "absent"}]
     return [metallb.metallb_set(bundle, pools=load_balancer["pools"], mode=load_balancer["mode"])]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import default_cache
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import upstream
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
     k3s_environment,
     k3s_plan,
@@ -41,6 +42,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec impo
     Datastore,
     Engine,
     Firewall,
+    Layers,
     LoadBalancer,
     LocalPath,
     Machine,
@@ -160,7 +162,8 @@ class _Reader:
         engine = self._engine(cluster)
         api = self._api(cluster, name, machines)
         cni = Cni(cluster["klubster_cni"], cluster["klubster_cni_backend"], cluster["klubster_cni_mtu"])
-        load_balancer = self._load_balancer(cluster)
+        load_balancer = self._load_balancer(cluster, machines)
+        layers = self._layers(cluster, engine)
         storage = self._storage(cluster)
         firewall = self._firewall(cluster)
         self._dhcp(cluster["klubster_dhcp_ranges"])
@@ -180,6 +183,7 @@ class _Reader:
             load_balancer=load_balancer,
             storage=storage,
             firewall=firewall,
+            layers=layers,
             single_node=cluster["klubster_single_node"],
             batch=cluster["klubster_batch"],
             canary=canary,
@@ -722,18 +726,50 @@ class _Reader:
                     f"Give an IPv{wanted} address, or change klubster_pod_network.",
                 )
 
-    def _load_balancer(self, cluster: dict[str, t.Any]) -> LoadBalancer:
+    def _layers(self, cluster: dict[str, t.Any], engine: Engine) -> Layers:
+        source, mirrors = cluster["klubster_layers_source"], cluster["klubster_layers_mirrors"]
+        if source is None:
+            source = "release" if engine.source == "release" else "bundle"
+        if source == "release" and engine.name == "kubeadm":
+            rule = "Of kubeadm's clusters all comes from the bundle, as they have no other Flannel."
+            self._complain("klubster_layers_source", source, rule, "Use 'bundle', or choose k3s.")
+        if mirrors is WRONG or WRONG in mirrors:
+            mirrors = []
+        try:
+            upstream.METALLB.urls(mirrors)
+        except InvalidInput as exc:
+            self._problems.extend(exc.problems)
+        return Layers(source, str(default_cache().root / "layers") if source == "release" else "", tuple(mirrors))
+
+    def _load_balancer(self, cluster: dict[str, t.Any], machines: tuple[Machine, ...]) -> LoadBalancer:
         provider, given = cluster["klubster_load_balancer"], cluster["klubster_pools"]
         pools = (
             []
             if given is WRONG
             else [self._pool(index, entry) for index, entry in enumerate(given) if entry is not WRONG]
         )
-        if provider == "none" and pools:
+        if provider == "servicelb" and cluster["klubster_engine"] == "kubeadm":
+            self._complain(
+                "klubster_load_balancer",
+                provider,
+                "It is a part of k3s, and kubeadm has none.",
+                "Use 'metallb', or choose k3s.",
+            )
+        for machine in machines if provider == "servicelb" else ():
+            if "servicelb" in str(machine.k3s_config.get("disable", "")):
+                self._complain(
+                    f"klubster_k3s_config.disable of {machine.name}",
+                    machine.k3s_config["disable"],
+                    "It switches off what klubster_load_balancer names.",
+                    "Take servicelb out of it, or set klubster_load_balancer: none.",
+                )
+        if provider in ("none", "servicelb") and pools:
             self._complain(
                 "klubster_pools",
                 [pool.name for pool in pools],
-                "Pools need a load balancer, and klubster_load_balancer is none.",
+                "Pools need a load balancer, and klubster_load_balancer is none."
+                if provider == "none"
+                else "ServiceLB gives services the addresses of the nodes, and knows no pools.",
                 "Set klubster_load_balancer: metallb, or remove the pools.",
             )
         if provider == "metallb" and given == []:

@@ -152,6 +152,21 @@ VARIABLES: tuple[Variable, ...] = (
         elements="str",
     ),
     Variable(
+        "klubster_layers_source",
+        "str",
+        "Where MetalLB and the local-path provisioner come from. V(release), for k3s: manifests of upstream's releases,"
+        " fetched by the controller; machines pull the images that they name.",
+        computed="V(release) where that is O(klubster_engine_source), else V(bundle)",
+        choices=("bundle", "release"),
+    ),
+    Variable(
+        "klubster_layers_mirrors",
+        "list",
+        "What stands in the place of V(https://raw.githubusercontent.com) for these manifests, in this order.",
+        default=[],
+        elements="str",
+    ),
+    Variable(
         "klubster_bundle_dir",
         "path",
         "Folder of the source bundle on the controller.",
@@ -273,10 +288,10 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "klubster_load_balancer",
         "str",
-        "Provider of addresses for services.",
+        "Provider of addresses for services. V(servicelb): k3s's own, which gives them the addresses of the nodes.",
         default="metallb",
-        choices=("metallb", "none"),
-        planned=("openelb", "servicelb"),
+        choices=("metallb", "servicelb", "none"),
+        planned=("openelb",),
     ),
     Variable(
         "klubster_load_balancer_mode",

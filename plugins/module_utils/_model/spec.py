@@ -24,7 +24,8 @@ FirewallName = t.Literal["auto", "firewalld", "ufw", "nftables", "none"]
 ApiProvider = t.Literal["none", "keepalived"]
 CniName = t.Literal["flannel", "none"]
 FlannelBackend = t.Literal["vxlan", "host-gw"]
-LoadBalancerName = t.Literal["metallb", "none"]
+LoadBalancerName = t.Literal["metallb", "servicelb", "none"]
+LayersSource = t.Literal["bundle", "release"]
 LoadBalancerMode = t.Literal["l2"]
 RoleName = t.Literal["server", "agent"]
 
@@ -117,6 +118,16 @@ class Cni:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """Where the layers above the engine come from."""
+
+    source: LayersSource = "bundle"
+    #: folder on the controller with fetched manifests, for the source ``release``
+    directory: str = ""
+    mirrors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Pool:
     """Addresses for services of type LoadBalancer."""
 
@@ -172,6 +183,7 @@ class ClusterSpec:
     load_balancer: LoadBalancer
     storage: Storage
     firewall: Firewall = field(default_factory=Firewall)
+    layers: Layers = field(default_factory=Layers)
     #: optimised for a single node; the server then runs the user's pods
     single_node: bool = False
     #: agents changed at the same time
@@ -196,12 +208,7 @@ class ClusterSpec:
     @property
     def needs_bundle(self) -> bool:
         """Whether the engine, or a layer above it, comes from the source bundle."""
-        layers = (
-            self.cni_layer == "flannel",
-            self.storage.local_path.enabled,
-            self.load_balancer.provider == "metallb",
-        )
-        return self.engine.source == "bundle" or any(layers) or bool(self.extra_images)
+        return self.engine.source == "bundle" or bool(self.images)
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -209,9 +216,10 @@ class ClusterSpec:
         needed: list[str] = []
         if self.cni_layer == "flannel":
             needed += ["flannel", "shell"]
-        if self.storage.local_path.enabled:
+        bundled = self.layers.source == "bundle"
+        if bundled and self.storage.local_path.enabled:
             needed += ["local-path-provisioner", "shell"]
-        if self.load_balancer.provider == "metallb":
+        if bundled and self.load_balancer.provider == "metallb":
             needed += ["metallb-controller", "metallb-speaker"]
         return tuple(dict.fromkeys([*needed, *self.extra_images]))
 
@@ -260,6 +268,7 @@ __all__ = (
     "Datastore",
     "Engine",
     "Firewall",
+    "Layers",
     "LoadBalancer",
     "LocalPath",
     "Machine",

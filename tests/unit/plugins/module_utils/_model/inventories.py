@@ -369,6 +369,14 @@ BAD: dict[str, Bad] = {
     # load balancer
     "load balancer unknown": one("klubster_load_balancer", "metalb", "none of its choices", "'metallb'"),
     "load balancer of the future": one("klubster_load_balancer", "openelb", "not built yet", "metallb"),
+    "load balancer of the other engine": Bad(
+        {"klubster_load_balancer": "servicelb", "klubster_pools": []},
+        "klubster_load_balancer",
+        "kubeadm has none",
+        "'metallb'",
+        value="servicelb",
+    ),
+    "layers of a release under kubeadm": one("klubster_layers_source", "release", "comes from the bundle", "'bundle'"),
     "mode of the future": one("klubster_load_balancer_mode", "bgp", "not built yet", "'l2'"),
     "pools without load balancer": one(
         "klubster_load_balancer",
