@@ -95,7 +95,8 @@ def test_the_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) 
     with server() as (proxy, asked):
         monkeypatch.setenv("http_proxy", proxy)
         assert trouble_with("http://mirror.example.org/file", patience=60) == ""
-    assert asked == ["http://mirror.example.org/file"]
+    # Somebody whom an earlier test gave up waiting for may ask, too.
+    assert "http://mirror.example.org/file" in asked
 
 
 def test_passwords_of_a_mirror_are_not_said() -> None:

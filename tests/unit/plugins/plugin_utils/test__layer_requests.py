@@ -57,6 +57,7 @@ def plan(engine: str, bundle: Path, release: Path | str = "", **changes: t.Any) 
         "images": ["agnhost"],
         "single_node": False,
         "files": {"s1": {K3S.config: "a: 1\n"}},
+        "ca_hash": "",
         "engine": {
             "name": engine,
             "version": "1.34.2+k3s1" if engine == "k3s" else "1.34.2",
@@ -64,6 +65,8 @@ def plan(engine: str, bundle: Path, release: Path | str = "", **changes: t.Any) 
             "bundle_dir": str(bundle),
             "release_dir": str(release),
             "release_images": "none",
+            "download": "controller",
+            "profile": "none",
             "datastore": "etcd",
             "kubelet_config": {},
             "kube_proxy_config": {},
