@@ -253,11 +253,11 @@ def database(lab: Lab) -> str:
     argv = ["ssh", "-F", str(config), str(hosts["ansible_host"]), "tar -xzf - -C / --skip-old-files"]
     subprocess.run(argv, stdin=packed.stdout, check=True, capture_output=True)
     tool = f"cd / && runuser -u nobody -- {POSTGRES}/bin"
-    lab.on("client", "install -d -o nobody /var/tmp/pg /var/run/postgresql")
-    lab.on("client", f"{tool}/initdb -D /var/tmp/pg/data -A trust -U postgres > /dev/null")
-    lab.on("client", "echo 'host all all 10.82.1.0/24 scram-sha-256' >> /var/tmp/pg/data/pg_hba.conf")
+    lab.on("client", "install -d -o nobody /var/lib/pg /var/run/postgresql")
+    lab.on("client", f"{tool}/initdb -D /var/lib/pg/data -A trust -U postgres > /dev/null")
+    lab.on("client", "echo 'host all all 10.82.1.0/24 scram-sha-256' >> /var/lib/pg/data/pg_hba.conf")
     options = "-c listen_addresses=0.0.0.0 -c jit=off"
-    lab.on("client", f"{tool}/pg_ctl -D /var/tmp/pg/data -w -l /var/tmp/pg/log -o '{options}' start > /dev/null")
+    lab.on("client", f"{tool}/pg_ctl -D /var/lib/pg/data -w -l /var/lib/pg/log -o '{options}' start > /dev/null")
     role = f"create role k3s superuser login password '{PASSWORD}'"
     lab.on("client", f'{tool}/psql -q -U postgres -c "{role}"')
     return f"postgres://k3s:{PASSWORD}@10.82.1.100:5432/k3s"
