@@ -21,6 +21,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import b
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, api_of_kubeconfig
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd, EtcdError, find
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3sLayout
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import version_of_output
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
@@ -419,6 +420,8 @@ def farewell(layout: K3sLayout, node_name: str, *, leave: bool) -> list[str]:
         return []
     with contextlib.suppress(ApiError):
         api.delete(f"/api/v1/nodes/{node_name}")
+        if Path(layout.etcd_certificates[0]).exists():
+            until_left(Etcd(layout.etcd_url, layout.etcd_certificates), node_name)
         return [f"deleted Node {node_name}"]
     return []
 
@@ -432,4 +435,15 @@ def _api_port(config: Path) -> int:
     return found if isinstance(found, int) else _PORT
 
 
-__all__ = ("Action", "K3s", "K3sInvitation", "K3sSettings", "farewell")
+def until_left(etcd: Etcd, node_name: str, timeout: float = 30.0) -> None:
+    """Wait until another server has taken this one's member out of etcd; of two, the one that stays could not any more.
+
+    Its etcd stops by that, so no answer is an answer.
+    """
+    deadline = time.monotonic() + timeout
+    with contextlib.suppress(EtcdError):
+        while find(etcd.members(), node_name) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+
+
+__all__ = ("Action", "K3s", "K3sInvitation", "K3sSettings", "farewell", "until_left")

@@ -12,7 +12,13 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._command import 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s, K3sInvitation, K3sSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd, EtcdError, Member
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import (
+    K3s,
+    K3sInvitation,
+    K3sSettings,
+    until_left,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import NodeSettings
@@ -256,3 +262,28 @@ def test_the_farewell_goes_to_the_apis_own_port(tmp_path: Path, monkeypatch: pyt
     config.write_text("https-listen-port: 7443\n")
     assert k3s.farewell(layout, "server1", leave=True) == []
     assert [words[2] for words in asked] == [6443, 7443]
+
+
+class Members:
+    """etcd of a server that leaves: a member for a while, then silent or without it."""
+
+    def __init__(self, *answers: list[str] | None) -> None:
+        self.answers = list(answers)
+
+    def members(self) -> list[Member]:
+        names = self.answers.pop(0)
+        if names is None:
+            raise EtcdError("does not answer")
+        return [Member(name, name) for name in names]
+
+
+@pytest.mark.parametrize("last", [None, ["server2-0123abcd"]])
+def test_a_server_is_not_stopped_before_it_has_left_etcd(last: list[str] | None) -> None:
+    """Of two servers, the one that stays has no quorum to take the other out when that is silent."""
+    both = ["server1-0123abcd", "server2-0123abcd"]
+    etcd = Members(both, both, last)
+    until_left(t.cast("Etcd", etcd), "server1")
+    assert etcd.answers == []
+    etcd = Members(both, both)
+    until_left(t.cast("Etcd", etcd), "server1", timeout=0)
+    assert etcd.answers == [both]
