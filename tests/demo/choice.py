@@ -154,7 +154,7 @@ def trouble_with(url: str, patience: float = PATIENCE) -> str:
             found[:] = [f"{shown(url)}: {exc}"]
 
     # A name that is not resolved has a patience of its own, which is longer.
-    asking = threading.Thread(target=ask, daemon=True)
+    asking = threading.Thread(target=ask, name="probe", daemon=True)
     asking.start()
     asking.join(patience)
     return "".join(found[:1])

@@ -48,10 +48,15 @@ def server(status: int = 200, body: bytes = b"sums\n", wait: float = 0) -> t.Ite
 
 
 @pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+def _on_its_own(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[None]:
+    """Without proxies, and without a probe that was given up and goes on in the next test."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "probe":
+            thread.join(60)
 
 
 def test_a_host_that_answers_is_taken() -> None:
