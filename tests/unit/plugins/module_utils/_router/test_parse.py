@@ -137,6 +137,14 @@ REFUSED: list[tuple[t.Any, str]] = [
     (step(set={"communities_replace": True}), "set.communities_replace = True: There are no communities to put there."),
     (step(set={"no_communities": True, "communities": ["1:2"]}), "set.no_communities = True: Communities are taken away"),
     ({"community_lists": {"c": [{"pattern": "("}]}}, "router.community_lists.c[0].pattern = '(': It is no regular expression"),
+    (
+        {"as_path_lists": {"a": [{"pattern": "65010:.*"}]}},
+        "router.as_path_lists.a[0].pattern = '65010:.*': A pattern for paths has digits and",
+    ),
+    (
+        {"as_path_lists": {"a": [{"pattern": "_65001$"}, {"pattern": "_65001$"}]}},
+        "router.as_path_lists.a[seq 20] = '_65001$': Rule 10 says the same. Leave one out.",
+    ),
     # neighbours
     (bgp(neighbors={"10.0.0.2": {"ipv4": {}}}), "router.bgp.neighbors.10.0.0.2.remote_as = None: Nothing says which AS"),
     (
