@@ -29,7 +29,7 @@ EXAMPLES = r"""
 ---
 - name: Show them
   ansible.builtin.debug:
-    msg: "{{ downloads | kateskit.klubster.k3s_fetched('/var/tmp/k3s') }}"
+    msg: "{{ downloads | kateskit.klubster.k3s_fetched('/var/lib/k3s-releases') }}"
 """
 
 RETURN = r"""
@@ -37,7 +37,7 @@ _value:
   description: Files of a release of k3s and their places.
   type: list
   elements: dict
-  sample: [{source: k3s, path: /usr/local/bin/k3s, mode: "0755", sums: /var/tmp/k3s/sha256sum-amd64.txt}]
+  sample: [{source: k3s, path: /usr/local/bin/k3s, mode: "0755", sums: /var/lib/k3s-releases/sha256sum-amd64.txt}]
 """
 
 import typing as t
