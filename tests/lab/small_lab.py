@@ -64,7 +64,7 @@ class SmallLab:
 
     @property
     def ssh_config(self) -> Path:
-        return LabPaths(cache_folder(), self.name).ssh_config
+        return LabPaths(self.name, cache_folder()).ssh_config
 
     def on(self, machine: str, line: str, *, check: bool = True) -> str:
         """What a shell line prints on a machine."""
