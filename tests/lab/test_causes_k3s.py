@@ -88,7 +88,7 @@ SERVER: dict[str, Fault] = {
     "setting that must be the same": Fault(
         "A setting that must be the same on all servers differs from that of the running ones: flannel-backend.",
         "server2", f"mkdir -p $(dirname {OWN}) && echo 'flannel-backend: host-gw' > {OWN}", f"rm {OWN}",
-        joins="server2", always=True,
+        joins="server2", after_preflight=True,
     ),
     "port of etcd closed": Fault(
         "A machine does not answer: a firewall drops the packets", "server1", drop(f"{NETWORK}.12", 2379),
@@ -98,7 +98,7 @@ SERVER: dict[str, Fault] = {
         "Another server is joining etcd just now", "server1",
         f"{ETCDCTL} member add ghost --learner --peer-urls=https://{NETWORK}.99:2380",
         f"{ETCDCTL} member remove $({ETCDCTL} member list | grep {NETWORK}.99 | cut -d, -f1)",
-        joins="server2",
+        joins="server2", after_preflight=True,
     ),
 }  # fmt: skip
 
@@ -191,6 +191,7 @@ def test_a_name_that_another_machine_had_is_named(cluster: Cluster) -> None:
     names(cluster.site("agent1"), "The node's name is taken")
 
 
+@pytest.mark.more
 def test_etcd_without_quorum_is_named(cluster: Cluster) -> None:
     # A second member that was never started: one of two is no majority.
     cluster.lab.on("server1", f"{ETCDCTL} member add ghost --peer-urls=https://{NETWORK}.99:2380")

@@ -84,7 +84,7 @@ _CAUSES: Table = _table(
     (
         (
             r"RAFT NO LEADER|etcdserver: no leader|etcd has no leader|lost leader"
-            r"|etcd cluster is unavailable or misconfigured"
+            r"|etcd cluster is unavailable or misconfigured|failed to publish local member to cluster through raft"
         ),
         (
             "etcd has no quorum: fewer than half of its members are there, so nothing can be read or written. Start "

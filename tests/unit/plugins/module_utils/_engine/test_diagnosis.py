@@ -80,6 +80,14 @@ TEST_JOURNALS_OF_K3S: list[tuple[str, str]] = [
         "a firewall drops the packets",
     ),
     ('level=info msg="Failed to test etcd connection: etcdserver: no leader"', "etcd has no quorum"),
+    # What etcd 3.6 of a server said that started without the others (tests/lab/test_causes_k3s.py).
+    (
+        (
+            '{"msg":"prober detected unhealthy status","error":"dial tcp 192.0.2.99:2380: connect: no route to host"}\n'
+            '{"msg":"failed to publish local member to cluster through raft","error":"context deadline exceeded"}'
+        ),
+        "etcd has no quorum",
+    ),
     (
         '{"level":"warn","msg":"server error","error":"the member has been permanently removed from the cluster"}',
         "This server was taken out of etcd",
