@@ -259,8 +259,8 @@ class Family:
     networks: tuple[Announced, ...] = option(Named(Announced, "prefix", by_address), ())
     aggregates: tuple[Aggregate, ...] = option(Named(Aggregate, "prefix", by_address), ())
     redistribute: tuple[Redistributed, ...] = option(Named(Redistributed, "source"), ())
-    paths: t.Optional[int] = option(words.number(2, 64))
-    paths_internal: t.Optional[int] = option(words.number(2, 64))
+    paths: t.Optional[int] = option(words.number(1, 64))
+    paths_internal: t.Optional[int] = option(words.number(1, 64))
 
 
 @dataclass(frozen=True)
@@ -313,6 +313,7 @@ class VrrpGroup:
 class Router:
     """Everything; what is None belongs to others."""
 
+    forwarding: t.Optional[bool] = option(words.flag)
     interfaces: t.Optional[tuple[Interface, ...]] = option(Named(Interface))
     static_routes: t.Optional[tuple[StaticRoute, ...]] = option(Named(StaticRoute, "prefix", by_address))
     prefix_lists: t.Optional[tuple[PrefixList, ...]] = option(Named(PrefixList, short="rules"))

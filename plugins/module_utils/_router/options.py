@@ -153,12 +153,13 @@ class Named:
             if entry is not None and not isinstance(entry, dict):
                 problems.add(f"{where}.{name}", entry, "It is a mapping.", "Write {} if nothing is to be said of it.")
                 continue
-            if self.key in (entry or {}):
+            said = entry or {}
+            if self.key in said:
                 rule = f"There is no such key: the {self.key} stands before the colon."
-                problems.add(f"{where}.{name}.{self.key}", entry[self.key], rule, "Leave it out.")
+                problems.add(f"{where}.{name}.{self.key}", said[self.key], rule, "Leave it out.")
                 continue
             bare = self.short if isinstance(given, list) else ""
-            made: t.Any = read(self.cls, f"{where}.{name}", {self.key: name, **(entry or {})}, problems, bare=bare)
+            made: t.Any = read(self.cls, f"{where}.{name}", {self.key: name, **said}, problems, bare=bare)
             if made is WRONG:
                 continue
             if getattr(made, self.key) in found:

@@ -22,12 +22,12 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _INTERFACE = re.compile(r"[a-z][a-z0-9]*(\.[1-9][0-9]{0,3})?")
 _COMMUNITY = re.compile(r"([0-9]+):([0-9]+)")
 _LARGE = re.compile(r"([0-9]+):([0-9]+):([0-9]+)")
-#: communities with a name, by their value (RFC 1997, RFC 7999)
+#: communities with a name, by their value (RFC 1997, RFC 7999, RFC 8326)
 WELL_KNOWN = {
+    "graceful-shutdown": 0xFFFF0000,
     "blackhole": 0xFFFF029A,
     "no-export": 0xFFFFFF01,
     "no-advertise": 0xFFFFFF02,
-    "local-AS": 0xFFFFFF03,
 }
 HIGHEST_ASN = (1 << 32) - 1
 # RFC 7607, RFC 6793, RFC 7300
@@ -210,11 +210,13 @@ def community(value: t.Any) -> str:
             "A community is two numbers up to 65535 with a colon between, or has a name.",
             f"Write it in quotes, like '65010:100', or use {', '.join(sorted(WELL_KNOWN))}.",
         )
-    value_of = _community_value(":".join(str(int(part)) for part in found.groups()))
-    for known, number_of in WELL_KNOWN.items():
-        if number_of == value_of:
+    canonical = ":".join(str(int(part)) for part in found.groups())
+    for known, value_of in WELL_KNOWN.items():
+        if value_of == _community_value(canonical):
             return known
-    return ":".join(str(int(part)) for part in found.groups())
+    if canonical.startswith("65535:"):
+        raise Refused("Communities that begin with 65535 are reserved.", "Begin with the number of your own AS.")
+    return canonical
 
 
 def large_community(value: t.Any) -> str:
