@@ -169,8 +169,10 @@ class Frr:
         return (said[-2000:] or f"exit status {done.rc}") if done.rc else ""
 
     def json(self, command: str) -> t.Any:
-        """What a ``show`` command says as JSON; an empty mapping where FRR knows nothing of it."""
+        """What a ``show`` command says as JSON; an empty mapping where its daemon does not run."""
         done = self._run(["vtysh", "-c", f"{command} json"], check=False, timeout=60)
+        if done.rc != 0 and "is not running" in done.stdout + done.stderr:
+            return {}
         if done.rc != 0:
             raise FrrError(f"FRR did not answer {command!r}: {(done.stderr or done.stdout).strip()[-500:]}")
         try:
