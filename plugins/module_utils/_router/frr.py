@@ -161,9 +161,9 @@ def refuse(router: Router, root: str = "") -> None:
     for rules in router.route_maps or ():
         for one in rules.rules:
             if one.match.interface and one.match.peer:
-                rule = "FRR looks at either."
-                remedy = "Make two rules of it."
-                problems.append(Problem(f"{prefix}route_maps.{rules.name}", one.seq, rule, remedy))
+                where = f"{prefix}route_maps.{rules.name}[seq {one.seq}].match.peer"
+                rule = "FRR looks at a neighbour or at an interface."
+                problems.append(Problem(where, one.match.peer, rule, "Make two rules of it."))
     if problems:
         raise InvalidInput(problems)
 
