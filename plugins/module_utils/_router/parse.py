@@ -96,7 +96,7 @@ def _without_not_built(data: t.Any, root: str, problems: Problems) -> t.Any:
 
 
 def _foreign(given: t.Mapping[str, t.Any], problems: Problems) -> Foreign:
-    known = [part for part in parts() if part != "bgp"]
+    known = [part for part in parts() if part not in ("bgp", "forwarding")]
     found = {}
     for part, names in given.items():
         if part not in known:

@@ -53,7 +53,9 @@ class _Checker:
         self._addresses()
 
     def _add(self, where: str, value: t.Any, rule: str, remedy: str) -> None:
-        self._problems.add(f"{self._root}{where}", value, rule, remedy)
+        # What was refused already is missing here, and would be complained of again.
+        if all(problem.variable != f"{self._root}{where}" for problem in self._problems.found):
+            self._problems.add(f"{self._root}{where}", value, rule, remedy)
 
     def _names(self, part: str) -> t.Optional[list[str]]:
         """Names of a part with those of others; None when the part is not ours, so nobody knows."""
