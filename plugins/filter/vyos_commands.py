@@ -81,7 +81,7 @@ def vyos_commands(
             rule = f"It is one of {', '.join(vyos.VERSIONS)}."
             raise InvalidInput([Problem("version", plain(version), rule, "Write it in quotes, like '1.4'.")])
         router, others = parse(plain(model), plain(passwords), plain(foreign), root="router")
-        vyos.refuse(router, "router")
+        vyos.refuse(router, plain(version), "router")
         return list(vyos.difference(vyos_paths.parse(plain(running)), router, others, plain(version)).commands)
     except KlubsterError as exc:
         raise AnsibleFilterError(str(exc)) from exc

@@ -141,6 +141,8 @@ _LINE_PARTS: tuple[tuple[str, str], ...] = (
     ("large_community_lists", "bgp large-community-list standard"),
     *_PATTERN_LISTS.items(),
 )
+#: parts that another program would do on a machine with FRR
+_NOT_FRR = ("vrrp", "dns", "dhcp")
 _DEFAULTS = {"keepalive": 60, "hold_time": 180}
 _NOT_FORWARDING = ("no ip forwarding", "no ipv6 forwarding")
 _FORWARDING = ("ip forwarding", "ipv6 forwarding")
@@ -153,11 +155,10 @@ def refuse(router: Router, root: str = "") -> None:
     """
     prefix = f"{root}." if root else ""
     problems = []
-    if router.vrrp is not None:
-        rule = "VRRP with FRR is not built yet."
-        problems.append(
-            Problem(f"{prefix}vrrp", "...", rule, "Leave it out here, and let keepalived move the address.")
-        )
+    for part in _NOT_FRR:
+        if getattr(router, part) is not None:
+            rule = "With FRR this part is not built yet."
+            problems.append(Problem(f"{prefix}{part}", "...", rule, "Leave it out here, and set it up by hand."))
     for rules in router.route_maps or ():
         for one in rules.rules:
             if one.match.interface and one.match.peer:

@@ -215,8 +215,8 @@ class Change:
 
     def _back(self) -> str:
         """Undo, and say how that went."""
-        self._restore()
         said = self._device.load(self._planned.running)
+        self._restore()
         now = frr.split(frr_text.parse(self._device.running()), self._router, self._foreign)
         left = frr.compared(now.ours) ^ frr.compared(self._planned.before)
         if not left:

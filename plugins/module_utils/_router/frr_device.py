@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import pwd
 import re
+import tempfile
 import time
 import typing as t
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._files import wr
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import services
 
 SERVICE = "frr.service"
-_BIN, _LIB, _RUN = "/usr/bin", "/usr/lib/frr", "/run/frr"
+_BIN, _LIB = "/usr/bin", "/usr/lib/frr"
 _POLL = 0.2
 _DAEMON = re.compile(r"^(\w+)=(yes|no)\b", re.MULTILINE)
 
@@ -153,18 +154,16 @@ class Frr:
         return said or [f"vtysh ended with exit status {done.rc}"] if done.rc else []
 
     def load(self, text: str) -> str:
-        """Make the running configuration that of ``text``; what went wrong, empty when nothing did.
+        """Make ``text`` the file and the running configuration; what went wrong, empty when nothing did.
 
         The tool compares and sends only the difference, so sessions that need not end go on.
         """
-        self.write(self.folder.trial, text)
-        # Its log would hold passwords.
-        argv = [f"{_LIB}/frr-reload.py", "--reload", "--stdout", "--log-level", "error"]
-        argv += ["--bindir", _BIN, "--confdir", str(self.folder.path), "--rundir", _RUN, str(self.folder.trial)]
-        try:
+        self.write(self.folder.config, text)
+        # Its log, and the file with the difference that it makes, would show passwords to others.
+        with tempfile.TemporaryDirectory(prefix="frr-reload-") as private:
+            argv = [f"{_LIB}/frr-reload.py", "--reload", "--stdout", "--log-level", "error", "--bindir", _BIN]
+            argv += ["--confdir", str(self.folder.path), "--rundir", private, str(self.folder.config)]
             done = self._run(argv, check=False, timeout=120)
-        finally:
-            self.folder.trial.unlink()
         said = (done.stdout + done.stderr).strip()
         return (said[-2000:] or f"exit status {done.rc}") if done.rc else ""
 

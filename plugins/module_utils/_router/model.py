@@ -310,6 +310,76 @@ class VrrpGroup:
 
 
 @dataclass(frozen=True)
+class DnsDomain:
+    """A domain that other servers are asked for."""
+
+    name: str = needed(words.domain)
+    servers: tuple[str, ...] = needed(Many(words.address, order=words.address_order))
+
+
+@dataclass(frozen=True)
+class DnsRecord:
+    """The addresses of a name in a zone."""
+
+    name: str = needed(words.record)
+    addresses: tuple[str, ...] = needed(Many(words.address, order=words.address_order))
+
+
+@dataclass(frozen=True)
+class DnsZone:
+    """A domain whose names the router itself knows."""
+
+    name: str = needed(words.domain)
+    records: tuple[DnsRecord, ...] = option(Named(DnsRecord, short="addresses"), ())
+
+
+@dataclass(frozen=True)
+class Dns:
+    """The router answers questions for names: itself, or by asking others."""
+
+    listen: tuple[str, ...] = needed(Many(words.address, order=words.address_order))
+    allow_from: tuple[str, ...] = needed(Many(words.network, order=words.address_order))
+    servers: tuple[str, ...] = option(Many(words.address, order=words.address_order), ())
+    domains: tuple[DnsDomain, ...] = option(Named(DnsDomain, short="servers"), ())
+    zones: tuple[DnsZone, ...] = option(Named(DnsZone), ())
+
+
+@dataclass(frozen=True)
+class DhcpRange:
+    """Addresses that are handed out, both ends included."""
+
+    start: str = needed(words.address4)
+    stop: str = needed(words.address4)
+
+
+def _range_order(one: DhcpRange) -> t.Any:
+    return words.address_order(one.start)
+
+
+@dataclass(frozen=True)
+class DhcpHost:
+    """A machine that always gets the same address."""
+
+    name: str = needed(words.name)
+    mac: str = needed(words.mac)
+    address: str = needed(words.address4)
+
+
+@dataclass(frozen=True)
+class DhcpNetwork:
+    """A network in which addresses are handed out."""
+
+    name: str = needed(words.name)
+    subnet: str = needed(words.network)
+    id: t.Optional[int] = option(words.number(1, 4294967295))
+    gateway: t.Optional[str] = option(words.address4)
+    name_servers: tuple[str, ...] = option(Many(words.address4, order=words.address_order), ())
+    lease: t.Optional[int] = option(words.number(60, 4294967295))
+    ranges: tuple[DhcpRange, ...] = option(Listed(One(DhcpRange), _range_order), ())
+    hosts: tuple[DhcpHost, ...] = option(Named(DhcpHost), ())
+
+
+@dataclass(frozen=True)
 class Router:
     """Everything; what is None belongs to others."""
 
@@ -324,6 +394,8 @@ class Router:
     bfd_profiles: t.Optional[tuple[BfdProfile, ...]] = option(Named(BfdProfile))
     bgp: t.Optional[Bgp] = option(One(Bgp))
     vrrp: t.Optional[tuple[VrrpGroup, ...]] = option(Named(VrrpGroup))
+    dns: t.Optional[Dns] = option(One(Dns))
+    dhcp: t.Optional[tuple[DhcpNetwork, ...]] = option(Named(DhcpNetwork))
 
 
 __all__ = (
@@ -332,6 +404,13 @@ __all__ = (
     "BfdProfile",
     "Bgp",
     "Change",
+    "DhcpHost",
+    "DhcpNetwork",
+    "DhcpRange",
+    "Dns",
+    "DnsDomain",
+    "DnsRecord",
+    "DnsZone",
     "Family",
     "Interface",
     "Listen",

@@ -16,7 +16,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router.model im
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.options import Problems
 
 #: parts that are planned and not built: refused with this, instead of being taken for misspelt
-NOT_BUILT = ("nat", "firewall", "dns", "dhcp")
+NOT_BUILT = ("nat", "firewall")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _without_not_built(data: t.Any, root: str, problems: Problems) -> t.Any:
 
 
 def _foreign(given: t.Mapping[str, t.Any], problems: Problems) -> Foreign:
-    known = [part for part in parts() if part not in ("bgp", "forwarding")]
+    known = [part for part in parts() if part not in ("bgp", "dns", "forwarding")]
     found = {}
     for part, names in given.items():
         if part not in known:

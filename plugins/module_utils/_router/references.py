@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import one_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import (
     Bgp,
+    DhcpNetwork,
     Family,
     Neighbor,
     Peer,
@@ -50,6 +51,8 @@ class _Checker:
         if self._router.bgp is not None:
             self._bgp(self._router.bgp)
         self._vrrp()
+        self._dns()
+        self._dhcp()
         self._addresses()
 
     def _add(self, where: str, value: t.Any, rule: str, remedy: str) -> None:
@@ -285,6 +288,54 @@ class _Checker:
                 if other != group.name:
                     text = f"The group {other} has this number on {group.interface} already."
                     self._add(f"{where}.id", group.id, text, "Take another from 1 to 255.")
+
+    def _dns(self) -> None:
+        if self._router.dns is None:
+            return
+        for name in ("listen", "allow_from"):
+            if not getattr(self._router.dns, name):
+                text = "Without it nobody is answered."
+                self._add(f"dns.{name}", [], text, "Give at least one, or leave dns out.")
+        for part in (self._router.dns.domains, *(zone.records for zone in self._router.dns.zones)):
+            for entry in part:
+                if not getattr(entry, "servers", None) and not getattr(entry, "addresses", None):
+                    self._add(f"dns: {entry.name}", [], "It has at least one address.", "Give one, or leave it out.")
+
+    def _dhcp(self) -> None:
+        subnets: dict[str, str] = {}
+        numbers: dict[int, str] = {}
+        for network in self._router.dhcp or ():
+            where = f"dhcp.{network.name}"
+            subnet = ipaddress.ip_network(network.subnet)
+            if subnet.version != 4:
+                self._add(f"{where}.subnet", network.subnet, "It is a network of IPv4.", "Give one of IPv4.")
+                continue
+            if network.subnet in subnets:
+                text = f"{subnets[network.subnet]} has this network already."
+                self._add(f"{where}.subnet", network.subnet, text, "Leave one of them out.")
+            subnets.setdefault(network.subnet, network.name)
+            if network.id is not None and numbers.setdefault(network.id, network.name) != network.name:
+                self._add(f"{where}.id", network.id, f"{numbers[network.id]} has this number.", "Take another.")
+            self._dhcp_inside(where, network, subnet)
+            interfaces = self._router.interfaces
+            if interfaces is not None and not any(
+                ipaddress.ip_interface(address).ip in subnet for one in interfaces for address in one.addresses
+            ):
+                text = "No interface of the router has an address in it."
+                self._add(f"{where}.subnet", network.subnet, text, "Give an interface one, or another network.")
+
+    def _dhcp_inside(self, where: str, network: DhcpNetwork, subnet: t.Any) -> None:
+        inside = {f"{where}.gateway": network.gateway} if network.gateway else {}
+        for index, one in enumerate(network.ranges):
+            inside.update({f"{where}.ranges[{index}].start": one.start, f"{where}.ranges[{index}].stop": one.stop})
+            if ipaddress.IPv4Address(one.start) > ipaddress.IPv4Address(one.stop):
+                self._add(f"{where}.ranges[{index}].stop", one.stop, "It comes before start.", "Swap them.")
+            if index and ipaddress.IPv4Address(one.start) <= ipaddress.IPv4Address(network.ranges[index - 1].stop):
+                self._add(f"{where}.ranges[{index}].start", one.start, "It is in another range too.", "Move it.")
+        inside.update({f"{where}.hosts.{host.name}.address": host.address for host in network.hosts})
+        for place, address in inside.items():
+            if ipaddress.ip_address(address) not in subnet:
+                self._add(place, address, f"It is not in {network.subnet}.", "Give an address of that network.")
 
     def _addresses(self) -> None:
         owners: dict[str, str] = {}

@@ -137,7 +137,7 @@ def _merge(fields: dict[str, t.Any], said: t.Mapping[str, t.Any], several: t.Col
 
 
 #: fields with a line for each of their values
-LISTS = ("addresses", "communities", "large_communities")
+LISTS = ("addresses", "allow_from", "communities", "large_communities", "listen", "name_servers", "servers")
 
 
 def _said(value: t.Any) -> str:

@@ -145,6 +145,30 @@ _VRRP = (
     form("advertise-interval {interval}"),
     form("description {description...}"),
 )
+_DNS = (
+    form("listen-address {listen}"),
+    form("allow-from {allow_from}"),
+    form("name-server {servers}"),
+)
+_DNS_DOMAIN = (form("name-server {servers}"),)
+_DNS_RECORD = (form("address {addresses}"),)
+_DHCP_RANGE = (form("start {start}"), form("stop {stop}"))
+#: 1.5 has another DHCP server, Kea, and with it other words
+_DHCP: dict[Version, tuple[table.Form, ...]] = {
+    "1.4": (form("default-router {gateway}"), form("name-server {name_servers}"), form("lease {lease}")),
+    "1.5": (
+        form("option default-router {gateway}"),
+        form("option name-server {name_servers}"),
+        form("lease {lease}"),
+        form("subnet-id {id}"),
+    ),
+}
+_DHCP_HOST: dict[Version, tuple[table.Form, ...]] = {
+    "1.4": (form("mac-address {mac}"), form("ip-address {address}")),
+    "1.5": (form("mac {mac}"), form("ip-address {address}")),
+}
+_ALL_DNS: Path = ("service", "dns", "forwarding")
+_ALL_DHCP: Path = ("service", "dhcp-server", "shared-network-name")
 _PATTERN_LISTS = {
     "community_lists": "community-list",
     "large_community_lists": "large-community-list",
@@ -160,11 +184,12 @@ _ROOTS: tuple[tuple[str, Path], ...] = (
     ("route_maps", ("policy", "route-map")),
     ("bfd_profiles", ("protocols", "bfd", "profile")),
     ("vrrp", ("high-availability", "vrrp", "group")),
+    ("dhcp", _ALL_DHCP),
 )
 _ALL_BGP: Path = ("protocols", "bgp")
 
 
-def refuse(router: Router, root: str = "") -> None:
+def refuse(router: Router, version: Version, root: str = "") -> None:
     """Refuse what VyOS does not do.
 
     :raises InvalidInput: with everything that is in the way.
@@ -179,6 +204,10 @@ def refuse(router: Router, root: str = "") -> None:
             rule = "VyOS knows an interface's kind by its name, and not this one."
             remedy = "Use a name like eth0, lan1, enp1s0, lo, dum0, bond0 or br0; eth0.10 for a VLAN."
             problems.append(Problem(f"{prefix}interfaces.{interface.name}", interface.name, rule, remedy))
+    for network in router.dhcp or ():
+        if network.id is None and version == "1.5":
+            rule = "VyOS 1.5 wants a number for each network."
+            problems.append(Problem(f"{prefix}dhcp.{network.name}.id", None, rule, "Give one, and never change it."))
     bgp = router.bgp
     if bgp is not None and bgp.graceful_restart and bgp.stalepath_time is not None:
         rule = "With a time, VyOS sets the time and does not switch graceful restart on."
@@ -215,7 +244,35 @@ def render(router: Router, version: Version) -> tuple[Path, ...]:
         made += [(*_ALL_BGP, *path) for path in _bgp(router.bgp)]
     for group in router.vrrp or ():
         made += _node(("high-availability", "vrrp", "group", group.name), table.lines(_VRRP, group))
+    made += _dns(router.dns) if router.dns is not None else []
+    for network in router.dhcp or ():
+        made += _dhcp(network, version)
     return tuple(made)
+
+
+def _dns(dns: model.Dns) -> list[Path]:
+    made: list[Path] = [(*_ALL_DNS, *words) for words in table.lines(_DNS, dns)]
+    for domain in dns.domains:
+        made += [(*_ALL_DNS, "domain", domain.name, *words) for words in table.lines(_DNS_DOMAIN, domain)]
+    for zone in dns.zones:
+        base: Path = (*_ALL_DNS, "authoritative-domain", zone.name)
+        # A name may have addresses of both families.
+        made += [
+            (*base, "records", "aaaa" if ":" in address else "a", record.name, "address", address)
+            for record in zone.records
+            for address in record.addresses
+        ] or [base]
+    return made
+
+
+def _dhcp(network: model.DhcpNetwork, version: Version) -> list[Path]:
+    base: Path = (*_ALL_DHCP, network.name, "subnet", network.subnet)
+    made = _node(base, table.lines(_DHCP[version], network))
+    for index, one in enumerate(network.ranges):
+        made += [(*base, "range", str(index), *words) for words in table.lines(_DHCP_RANGE, one)]
+    for host in network.hosts:
+        made += [(*base, "static-mapping", host.name, *words) for words in table.lines(_DHCP_HOST[version], host)]
+    return made if len(made) == 1 or made[0] != base else made[1:]
 
 
 def _node(base: Path, lines: t.Sequence[t.Sequence[str]]) -> list[Path]:
@@ -282,6 +339,8 @@ def owned_root(path: Path, router: Router, foreign: Foreign) -> t.Optional[Path]
     """The highest node above a path that is ours whole; None for a path of others."""
     if path[:2] == _ALL_BGP:
         return _ALL_BGP if router.bgp is not None else None
+    if path[:3] == _ALL_DNS:
+        return _ALL_DNS if router.dns is not None else None
     for part, root in _ROOTS:
         if path[: len(root)] == root and len(path) > len(root):
             name = path[len(root)]
@@ -342,7 +401,8 @@ def _single() -> frozenset[str]:
     """Words with one value, where setting another replaces it."""
     words = set()
     for forms in (_BGP, _LISTEN, _PEER, _PEER_FAMILY, _PATHS, _ANNOUNCED, _AGGREGATE, _REDISTRIBUTED, _PREFIX_RULE,
-                  _PATTERN_RULE, _RULE, _MATCH, _CHANGE, _BFD_PROFILE, _INTERFACE, _VRRP):  # fmt: skip
+                  _PATTERN_RULE, _RULE, _MATCH, _CHANGE, _BFD_PROFILE, _INTERFACE, _VRRP, _DHCP_RANGE,
+                  *_DHCP.values(), *_DHCP_HOST.values()):  # fmt: skip
         for one in forms:
             said = one.text.split(" ")
             if len(said) > 1 and said[-1].startswith("{") and not set(one.fields) & set(table.LISTS):
@@ -399,14 +459,14 @@ class _Tree:
         return {name: _Tree(paths) for name, paths in found.items()}
 
 
-def gather(paths: t.Iterable[Path]) -> Gathered:
+def gather(paths: t.Iterable[Path], version: Version) -> Gathered:
     """Read a configuration: every part that the model has."""
-    return _Gatherer(paths).gather()
+    return _Gatherer(paths, version).gather()
 
 
 class _Gatherer:
-    def __init__(self, paths: t.Iterable[Path]) -> None:
-        self._tree = _Tree(paths)
+    def __init__(self, paths: t.Iterable[Path], version: Version) -> None:
+        self._tree, self._version = _Tree(paths), version
         self._data: dict[str, t.Any] = {}
         self._passwords: dict[str, str] = {}
         self._strange: list[Path] = []
@@ -418,6 +478,8 @@ class _Gatherer:
         self._route_maps()
         self._named("bfd_profiles", ("protocols", "bfd", "profile"), _BFD_PROFILE)
         self._named("vrrp", ("high-availability", "vrrp", "group"), _VRRP)
+        self._dns()
+        self._dhcp()
         bgp = self._tree.below(*_ALL_BGP)
         if bgp.paths:
             self._bgp(bgp)
@@ -490,6 +552,47 @@ class _Gatherer:
                 change = self._whole(base, _CHANGE, _Tree(rest))
                 rules.append({"seq": seq, **fields, "match": match, "set": change})
             self._data.setdefault("route_maps", {})[name] = rules
+
+    def _dns(self) -> None:
+        tree = self._tree.below(*_ALL_DNS)
+        if not tree.paths:
+            return
+        nodes = ("domain", "authoritative-domain")
+        dns = self._whole(_ALL_DNS, _DNS, _Tree(path for path in tree.paths if path[0] not in nodes))
+        for name, one in tree.below("domain").names().items():
+            dns.setdefault("domains", {})[name] = self._whole((*_ALL_DNS, "domain", name), _DNS_DOMAIN, one)
+        for name, one in tree.below("authoritative-domain").names().items():
+            base: Path = (*_ALL_DNS, "authoritative-domain", name)
+            records: dict[str, dict[str, t.Any]] = {}
+            for path in one.paths:
+                if len(path) == 5 and path[:2] in (("records", "a"), ("records", "aaaa")) and path[3] == "address":
+                    records.setdefault(path[2], {"addresses": []})["addresses"].append(path[4])
+                else:
+                    self._strange.append((*base, *path))
+            dns.setdefault("zones", {})[name] = {"records": records}
+        self._data["dns"] = dns
+
+    def _dhcp(self) -> None:
+        for name, tree in self._tree.below(*_ALL_DHCP).names().items():
+            base: Path = (*_ALL_DHCP, name)
+            self._strange += [(*base, *path) for path in tree.paths if path[0] != "subnet"]
+            subnets = tree.below("subnet").names()
+            for subnet, one in list(subnets.items())[:1]:
+                nodes = ("range", "static-mapping")
+                place: Path = (*base, "subnet", subnet)
+                plain = _Tree(path for path in one.paths if path[0] not in nodes)
+                network = {"subnet": subnet, **self._whole(place, _DHCP[self._version], plain)}
+                network["ranges"] = [
+                    self._whole((*place, "range", number), _DHCP_RANGE, inner)
+                    for number, inner in one.below("range").names().items()
+                ]
+                network["hosts"] = {
+                    host: self._whole((*place, "static-mapping", host), _DHCP_HOST[self._version], inner)
+                    for host, inner in one.below("static-mapping").names().items()
+                }
+                self._data.setdefault("dhcp", {})[name] = network
+            # The model has one network in each.
+            self._strange += [(*base, "subnet", subnet) for subnet in list(subnets)[1:]]
 
     # --- BGP
 

@@ -22,6 +22,8 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _INTERFACE = re.compile(r"[a-z][a-z0-9]*(\.[1-9][0-9]{0,3})?")
 _COMMUNITY = re.compile(r"([0-9]+):([0-9]+)")
 _LARGE = re.compile(r"([0-9]+):([0-9]+):([0-9]+)")
+_DOMAIN = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 #: communities with a name, by their value (RFC 1997, RFC 7999, RFC 8326)
 WELL_KNOWN = {
     "graceful-shutdown": 0xFFFF0000,
@@ -227,6 +229,30 @@ def large_community(value: t.Any) -> str:
     return ":".join(str(int(part)) for part in found.groups())
 
 
+def domain(value: t.Any) -> str:
+    """A domain's name."""
+    found = _text(value).lower().rstrip(".")
+    if len(found) > 253 or not _DOMAIN.fullmatch(found):
+        raise Refused("It is no domain's name.", "Write it like 'lab.example.com'.")
+    return found
+
+
+def record(value: t.Any) -> str:
+    """A name in a zone, without the zone."""
+    found = _text(value).lower()
+    if found != "@" and not _DOMAIN.fullmatch(found):
+        raise Refused("It is no name in a zone.", "Write it like 'www', or '@' for the zone itself.")
+    return found
+
+
+def mac(value: t.Any) -> str:
+    """The hardware address of an interface."""
+    found = _text(value).lower()
+    if not _MAC.fullmatch(found):
+        raise Refused("It is no hardware address.", "Write it in quotes, like '52:54:00:12:34:56'.")
+    return found
+
+
 def community_order(value: str) -> int:
     """Routers list communities by their numbers."""
     return _community_value(value)
@@ -277,17 +303,20 @@ __all__ = (
     "choice",
     "community",
     "community_order",
+    "domain",
     "family_of",
     "flag",
     "host",
     "interface",
     "large_community",
     "large_order",
+    "mac",
     "name",
     "network",
     "number",
     "password",
     "pattern",
+    "record",
     "remote_as",
     "source",
     "text",

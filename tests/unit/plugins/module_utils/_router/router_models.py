@@ -161,6 +161,38 @@ FULL: Data = {
         "ipv6": {"networks": {"2001:db8:1::/48": {}}},
     },
 }
+#: parts that only VyOS has so far
+VYOS_ONLY: Data = {
+    "vrrp": {
+        "lan": {
+            "interface": "eth0",
+            "id": 10,
+            "addresses": ["10.10.0.1/24"],
+            "priority": 200,
+            "preempt": False,
+            "interval": 2,
+            "description": "first router",
+        }
+    },
+    "dns": {
+        "listen": ["10.10.0.2"],
+        "allow_from": ["10.10.0.0/24"],
+        "servers": ["172.30.0.53"],
+        "domains": {"lb.example.com": ["172.30.0.53", "172.30.0.54"]},
+        "zones": {"lab.example": {"records": {"www": ["203.0.113.10", "2001:db8::10"], "@": ["203.0.113.11"]}}},
+    },
+    "dhcp": {
+        "lan": {
+            "subnet": "10.10.0.0/24",
+            "id": 1,
+            "gateway": "10.10.0.1",
+            "name_servers": ["10.10.0.2"],
+            "lease": 3600,
+            "ranges": [{"start": "10.10.0.50", "stop": "10.10.0.99"}, {"start": "10.10.0.150", "stop": "10.10.0.199"}],
+            "hosts": {"printer": {"mac": "52:54:00:12:34:56", "address": "10.10.0.20"}},
+        }
+    },
+}
 PASSWORDS = {"nodes": "s3cret", "172.30.0.3": "w0rd"}
 
 

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import frr, frr_text
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import Router
-from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import Foreign, parse
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import parse
 from hypothesis import given, settings
 from router_models import FULL, PASSWORDS, Data, full, routers
 
@@ -392,7 +392,7 @@ def test_daemons_are_those_that_it_takes(model: Data, daemons: tuple[str, ...]) 
     [
         (
             {"vrrp": {"lan": {"interface": "eth0", "id": 10, "addresses": ["10.0.0.1/24"]}}},
-            "router.vrrp = '...': VRRP with FRR is not built yet.",
+            "router.vrrp = '...': With FRR this part is not built yet.",
         ),
         (
             {"route_maps": {"a": [{"match": {"peer": "10.0.0.1", "interface": "eth0"}}]}},

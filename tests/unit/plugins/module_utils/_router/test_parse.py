@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: E501  A mistake and what is said of it read best in one line.
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import I
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import Router
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse, parts, passwords_of
 from hypothesis import given, settings
-from router_models import FULL, PASSWORDS, Data, full, routers
+from router_models import FULL, PASSWORDS, VYOS_ONLY, Data, full, routers
 
 
 def problems(data: t.Any, **more: t.Any) -> list[str]:
@@ -25,6 +26,10 @@ def bgp(**more: t.Any) -> Data:
 
 def peer(**more: t.Any) -> Data:
     return bgp(neighbors={"10.0.0.2": {"remote_as": 65001, "ipv4": {}, **more}})
+
+
+def dhcp(**more: t.Any) -> Data:
+    return {"dhcp": {"lan": {"subnet": "10.1.0.0/24", **more}}}
 
 
 def rule(**more: t.Any) -> Data:
@@ -168,6 +173,25 @@ REFUSED: list[tuple[t.Any, str]] = [
     ),
     (bgp(ipv4={"networks": {"2001:db8::/32": {}}}), "networks.2001:db8::/32 = '2001:db8::/32': It is no network of IPv4."),
     (bgp(ipv4={"redistribute": {"ospf": {}}}), "ipv4.redistribute.ospf.source = 'ospf': It is one of connected, kernel"),
+    # DNS, DHCP
+    ({"dns": {"listen": ["10.0.0.1"]}}, "router.dns.allow_from = None: It is required."),
+    ({"dns": {"listen": [], "allow_from": ["10.0.0.0/8"]}}, "router.dns.listen = []: Without it nobody is answered."),
+    (
+        {"dns": {"listen": ["10.0.0.1"], "allow_from": ["10.0.0.0/8"], "domains": {"a b": ["10.0.0.9"]}}},
+        "router.dns.domains.a b.name = 'a b': It is no domain's name.",
+    ),
+    (dhcp(subnet="10.1.0.1/24"), "router.dhcp.lan.subnet = '10.1.0.1/24': The address of a network has no bits"),
+    (dhcp(gateway="10.2.0.1"), "router.dhcp.lan.gateway = '10.2.0.1': It is not in 10.1.0.0/24."),
+    (dhcp(ranges=[{"start": "10.1.0.9", "stop": "10.1.0.2"}]), "dhcp.lan.ranges[0].stop = '10.1.0.2': It comes before"),
+    (
+        dhcp(ranges=[{"start": "10.1.0.2", "stop": "10.1.0.9"}, {"start": "10.1.0.9", "stop": "10.1.0.12"}]),
+        "router.dhcp.lan.ranges[1].start = '10.1.0.9': It is in another range too.",
+    ),
+    (dhcp(hosts={"a": {"mac": 5, "address": "10.1.0.3"}}), "dhcp.lan.hosts.a.mac = 5: It is no hardware address."),
+    (
+        {**dhcp(), "interfaces": {"eth0": {"addresses": ["10.9.0.1/24"]}}},
+        "router.dhcp.lan.subnet = '10.1.0.0/24': No interface of the router has an address in it.",
+    ),
     # VRRP
     (
         {"vrrp": {"a": {"interface": "eth0", "id": 1, "addresses": ["10.0.0.1/24"]},
@@ -283,5 +307,5 @@ def test_any_router_can_be_written_as_data(data: Data) -> None:
 
 
 def test_full_has_every_part() -> None:
-    assert {*FULL, "vrrp"} == set(parts())
+    assert {*FULL, *VYOS_ONLY} == set(parts())
     assert parse({})[0] == Router()

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: E501  Commands are not cut.
 
 from __future__ import annotations
 
+import copy
 import re
 import typing as t
 from dataclasses import replace
@@ -12,7 +14,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router import v
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import Foreign, parse
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_paths import Path
 from hypothesis import given, settings
-from router_models import FULL, PASSWORDS, Data, full, routers
+from router_models import FULL, PASSWORDS, VYOS_ONLY, Data, full, routers
 
 versions = pytest.mark.parametrize("version", vyos.VERSIONS)
 
@@ -21,13 +23,14 @@ ONE_VALUE = re.compile(
     r".* (remote-as|description|password|profile|ebgp-multihop|hops|update-source|peer-group|keepalive|holdtime|connect"
     r"|import|export|maximum-prefix|number|ebgp|ibgp|metric|action|prefix|ge|le|regex|call|goto|prefix-list"
     r"|community-list|large-community-list|as-path|origin|local-preference|weight|ip-next-hop|global|tag|prepend"
+    r"|default-router|lease|subnet-id|start|stop|mac|mac-address|ip-address"
     r"|receive|transmit|multiplier|router-id|system-as|limit|stalepath-time|distance|route-map|graceful-restart)"
 )
 
 
 def commands(data: Data, running: str = "", *, version: vyos.Version = "1.4", **more: t.Any) -> list[str]:
     router, foreign = parse(data, **more)
-    vyos.refuse(router)
+    vyos.refuse(router, version)
     return list(vyos.difference(vyos_paths.parse(running), router, foreign, version).commands)
 
 
@@ -234,15 +237,65 @@ def test_foreign_names_are_left_alone() -> None:
     assert found == ["delete policy prefix-list OLD"]
 
 
-def test_everything_is_read_back() -> None:
-    router, foreign = parse(
-        {**FULL, "vrrp": {"lan": {"interface": "eth0", "id": 1, "addresses": ["10.10.0.1/24"]}}}, PASSWORDS
-    )
-    paths = vyos_paths.parse("\n".join(vyos.difference([], router, foreign, "1.5").commands))
-    found = vyos.gather(paths)
+@versions
+def test_everything_is_read_back(version: vyos.Version) -> None:
+    router, foreign = parse({**FULL, **VYOS_ONLY}, PASSWORDS)
+    vyos.refuse(router, version)
+    paths = vyos_paths.parse("\n".join(vyos.difference([], router, foreign, version).commands))
+    found = vyos.gather(paths, version)
     assert found.strange == ()
-    assert parse(found.data, found.passwords)[0] == replace(router, forwarding=None)
+    again = parse(found.data, found.passwords)[0]
+    assert router.dhcp is not None
+    # Only 1.5 has a number for each network.
+    dhcp = router.dhcp if version == "1.5" else tuple(replace(network, id=None) for network in router.dhcp)
+    assert again == replace(router, forwarding=None, dhcp=dhcp)
     assert "s3cret" not in repr(found.data)
+    assert vyos.difference(paths, router, foreign, version).empty
+
+
+DHCP = "service dhcp-server shared-network-name lan subnet 10.10.0.0/24"
+DHCP_LINES = {
+    "1.4": ["default-router 10.10.0.1", "name-server 10.10.0.2", "lease 3600"],
+    "1.5": ["option default-router 10.10.0.1", "option name-server 10.10.0.2", "lease 3600", "subnet-id 1"],
+}
+MAC = {"1.4": "mac-address 52:54:00:12:34:56", "1.5": "mac 52:54:00:12:34:56"}
+
+
+@versions
+def test_dhcp_is_said_as_its_version_says_it(version: vyos.Version) -> None:
+    lines = DHCP_LINES[version] + ["range 0 start 10.10.0.50", "range 0 stop 10.10.0.99"]
+    lines += ["range 1 start 10.10.0.150", "range 1 stop 10.10.0.199"]
+    lines += [f"static-mapping printer {MAC[version]}", "static-mapping printer ip-address 10.10.0.20"]
+    said = commands({"dhcp": VYOS_ONLY["dhcp"]}, version=version)
+    assert said == [f"set {DHCP} {line}" for line in lines]
+
+
+@versions
+def test_dns_is_said_the_same_in_both_versions(version: vyos.Version) -> None:
+    lines = ["listen-address 10.10.0.2", "allow-from 10.10.0.0/24", "name-server 172.30.0.53"]
+    lines += ["domain lb.example.com name-server 172.30.0.53", "domain lb.example.com name-server 172.30.0.54"]
+    lines += [
+        "authoritative-domain lab.example records a @ address 203.0.113.11",
+        "authoritative-domain lab.example records a www address 203.0.113.10",
+        "authoritative-domain lab.example records aaaa www address 2001:db8::10",
+    ]
+    assert commands({"dns": VYOS_ONLY["dns"]}, version=version) == [
+        f"set service dns forwarding {line}" for line in lines
+    ]
+
+
+@versions
+def test_one_of_several_values_goes_alone(version: vyos.Version) -> None:
+    running = "\n".join(commands(VYOS_ONLY, version=version))
+    model = copy.deepcopy(VYOS_ONLY)
+    model["dns"]["domains"]["lb.example.com"] = ["172.30.0.54"]
+    model["dhcp"]["lan"]["lease"] = 7200
+    del model["dhcp"]["lan"]["ranges"][1]
+    assert commands(model, running, version=version) == [
+        f"delete {DHCP} range 1",
+        "delete service dns forwarding domain lb.example.com name-server 172.30.0.53",
+        f"set {DHCP} lease 7200",
+    ]
 
 
 def played(running: t.Collection[Path], said: t.Sequence[str], *, pruned: bool) -> set[Path]:
@@ -276,7 +329,7 @@ def test_commands_make_any_router_of_any_other(before: Data, after: Data, pruned
     left = played(running | theirs, said, pruned=pruned)
     assert left >= theirs
     assert vyos.difference(left, new, Foreign(), "1.4").empty
-    found = vyos.gather(left)
+    found = vyos.gather(left, "1.4")
     again = parse(found.data, found.passwords)[0]
     assert replace(again, **{part: getattr(new, part) for part in after if not getattr(new, part)}) == new
 
@@ -285,16 +338,18 @@ def test_commands_make_any_router_of_any_other(before: Data, after: Data, pruned
 @settings(max_examples=80, deadline=None)
 def test_any_router_is_read_back(data: Data) -> None:
     router = parse(data)[0]
-    paths = vyos.render(router, "1.5")
+    paths = vyos.render(router, "1.4")
     assert vyos_paths.parse("\n".join(f"set {vyos_paths.join(path)}" for path in paths)) == frozenset(paths)
-    found = vyos.gather(paths)
+    found = vyos.gather(paths, "1.4")
     assert found.strange == ()
     again = parse(found.data, found.passwords)[0]
     assert replace(again, **{part: getattr(router, part) for part in data if not getattr(router, part)}) == router
 
 
 def test_paths_without_words_in_the_model_are_told() -> None:
-    found = vyos.gather(vyos_paths.parse("set protocols bgp parameters always-compare-med\nset service ssh port 22\n"))
+    found = vyos.gather(
+        vyos_paths.parse("set protocols bgp parameters always-compare-med\nset service ssh port 22\n"), "1.4"
+    )
     assert found.strange == (("protocols", "bgp", "parameters", "always-compare-med"),)
 
 
@@ -326,9 +381,9 @@ def test_other_output_is_refused(text: str, said: str) -> None:
 )
 def test_what_vyos_cannot_do_is_refused(data: Data, said: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        vyos.refuse(parse(data)[0], "router")
+        vyos.refuse(parse(data)[0], "1.5", "router")
     assert said in str(caught.value)
 
 
 def test_full_fits_both() -> None:
-    vyos.refuse(full())
+    vyos.refuse(full(), "1.4")
