@@ -143,9 +143,8 @@ def _bfd(detail: Json, peer: t.Optional[Json]) -> str:
 def _reason(row: Json, detail: Json) -> str:
     if row.get("state") == "Idle (Admin)" or detail.get("adminShutDown") or row.get("peerState") == "Admin":
         return "shut down by its configuration"
-    families = detail.get("addressFamilyInfo") or {}
-    if any(family.get("prefixAllowedMaxExceeded") for family in families.values() if isinstance(family, dict)):
-        return "more prefixes than maximum_prefix allows"
+    if row.get("state") == "Idle (PfxCt)":
+        return _NOTIFICATIONS["0601"]
     said = detail.get("lastErrorCodeSubcode")
     reason = detail.get("lastNotificationReason") or detail.get("lastResetDueTo") or ""
     if said and str(said) in _NOTIFICATIONS:

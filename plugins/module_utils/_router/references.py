@@ -296,10 +296,12 @@ class _Checker:
             if not getattr(self._router.dns, name):
                 text = "Without it nobody is answered."
                 self._add(f"dns.{name}", [], text, "Give at least one, or leave dns out.")
-        for part in (self._router.dns.domains, *(zone.records for zone in self._router.dns.zones)):
-            for entry in part:
-                if not getattr(entry, "servers", None) and not getattr(entry, "addresses", None):
-                    self._add(f"dns: {entry.name}", [], "It has at least one address.", "Give one, or leave it out.")
+        inside = {f"domains.{one.name}": one.servers for one in self._router.dns.domains}
+        for zone in self._router.dns.zones:
+            inside.update({f"zones.{zone.name}.records.{one.name}": one.addresses for one in zone.records})
+        for place, addresses in inside.items():
+            if not addresses:
+                self._add(f"dns.{place}", [], "It has at least one address.", "Give one, or leave it out.")
 
     def _dhcp(self) -> None:
         subnets: dict[str, str] = {}
