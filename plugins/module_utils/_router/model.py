@@ -98,10 +98,25 @@ class PatternRule:
 
 @dataclass(frozen=True)
 class PatternList:
-    """Which communities, or which paths, pass."""
+    """Which communities pass."""
 
     name: str = needed(words.name)
     rules: tuple[PatternRule, ...] = needed(Numbered(PatternRule))
+
+
+@dataclass(frozen=True)
+class PathRule(PatternRule):
+    """One line of a list of paths."""
+
+    pattern: str = needed(words.path_pattern)
+
+
+@dataclass(frozen=True)
+class PathList:
+    """Which paths pass."""
+
+    name: str = needed(words.name)
+    rules: tuple[PathRule, ...] = needed(Numbered(PathRule))
 
 
 @dataclass(frozen=True)
@@ -389,7 +404,7 @@ class Router:
     prefix_lists: t.Optional[tuple[PrefixList, ...]] = option(Named(PrefixList, short="rules"))
     community_lists: t.Optional[tuple[PatternList, ...]] = option(Named(PatternList, short="rules"))
     large_community_lists: t.Optional[tuple[PatternList, ...]] = option(Named(PatternList, short="rules"))
-    as_path_lists: t.Optional[tuple[PatternList, ...]] = option(Named(PatternList, short="rules"))
+    as_path_lists: t.Optional[tuple[PathList, ...]] = option(Named(PathList, short="rules"))
     route_maps: t.Optional[tuple[RouteMap, ...]] = option(Named(RouteMap, short="rules"))
     bfd_profiles: t.Optional[tuple[BfdProfile, ...]] = option(Named(BfdProfile))
     bgp: t.Optional[Bgp] = option(One(Bgp))
@@ -417,6 +432,8 @@ __all__ = (
     "Match",
     "Neighbor",
     "NextHop",
+    "PathList",
+    "PathRule",
     "PatternList",
     "PatternRule",
     "Peer",

@@ -22,6 +22,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _INTERFACE = re.compile(r"[a-z][a-z0-9]*(\.[1-9][0-9]{0,3})?")
 _COMMUNITY = re.compile(r"([0-9]+):([0-9]+)")
 _LARGE = re.compile(r"([0-9]+):([0-9]+):([0-9]+)")
+_PATH_PATTERN = re.compile(r"[0-9_^|\[\],{}()$*+.-]+")
 _DOMAIN = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 #: communities with a name, by their value (RFC 1997, RFC 7999, RFC 8326)
@@ -188,17 +189,25 @@ def password(value: t.Any) -> str:
 
 
 def pattern(value: t.Any) -> str:
-    """A regular expression for communities or paths."""
+    """A regular expression for communities."""
     if not isinstance(value, str) or not value or not value.isascii() or re.search(r"[\s'\"\\?!]", value):
         raise Refused(
             "It is a regular expression without blanks, quotes, '\\', '?' and '!'.",
-            "Write for example '65010:.*' for communities, or '^65020_' for paths.",
+            "Write for example '65010:.*'.",
         )
     try:
         re.compile(value)
     except re.error as exc:
         raise Refused(f"It is no regular expression: {exc}.", "Write for example '65010:.*'.") from exc
     return value
+
+
+def path_pattern(value: t.Any) -> str:
+    """A regular expression for paths; FRR takes digits and a few signs."""
+    found = pattern(value)
+    if not _PATH_PATTERN.fullmatch(found):
+        raise Refused("A pattern for paths has digits and '_^$.*+-|,()[]{}' only.", "Write for example '^65020_'.")
+    return found
 
 
 def community(value: t.Any) -> str:
@@ -315,6 +324,7 @@ __all__ = (
     "network",
     "number",
     "password",
+    "path_pattern",
     "pattern",
     "record",
     "remote_as",

@@ -224,7 +224,8 @@ def networks(draw: t.Any, family: int) -> str:
 names = st.sampled_from(["a", "lan", "to-home", "net_2", "X.1", "services", "zz9"])
 texts = st.sampled_from(["up stream", "net1", "a longer line, with 3 words: yes", "x"])
 communities = st.tuples(st.integers(1, 65000), st.integers(0, 65535)).map(lambda two: f"{two[0]}:{two[1]}")
-patterns = st.sampled_from(["65010:.*", "^65020_", "65010:(1|2)", "_65001$"])
+patterns = st.sampled_from(["65010:.*", "65010:1", "65010:(1|2)", "^6501[0-9]:7$"])
+path_patterns = st.sampled_from(["^65020_", "_65001$", "^65010(_65020)*$", "^$"])
 
 
 @st.composite
@@ -334,7 +335,8 @@ def routers(draw: t.Any) -> Data:
         data["prefix_lists"][name] = draw(st.lists(prefix_rules(family), min_size=1, max_size=3))
     for part in ("community_lists", "as_path_lists"):
         for name in draw(st.lists(names, max_size=2, unique=True)):
-            rule = st.fixed_dictionaries({"pattern": patterns, "action": st.sampled_from(["permit", "deny"])})
+            pattern = patterns if part == "community_lists" else path_patterns
+            rule = st.fixed_dictionaries({"pattern": pattern, "action": st.sampled_from(["permit", "deny"])})
             data[part][name] = draw(st.lists(rule, min_size=1, max_size=2))
     for name in draw(st.lists(names, max_size=2, unique=True)):
         rules = []

@@ -137,6 +137,10 @@ REFUSED: list[tuple[t.Any, str]] = [
     (step(set={"communities_replace": True}), "set.communities_replace = True: There are no communities to put there."),
     (step(set={"no_communities": True, "communities": ["1:2"]}), "set.no_communities = True: Communities are taken away"),
     ({"community_lists": {"c": [{"pattern": "("}]}}, "router.community_lists.c[0].pattern = '(': It is no regular expression"),
+    (
+        {"as_path_lists": {"a": [{"pattern": "65010:.*"}]}},
+        "router.as_path_lists.a[0].pattern = '65010:.*': A pattern for paths has digits and",
+    ),
     # neighbours
     (bgp(neighbors={"10.0.0.2": {"ipv4": {}}}), "router.bgp.neighbors.10.0.0.2.remote_as = None: Nothing says which AS"),
     (
