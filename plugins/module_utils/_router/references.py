@@ -9,6 +9,7 @@ Much of it a router would refuse too, or worse: FRR takes a route map that does 
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import typing as t
 
@@ -46,6 +47,9 @@ class _Checker:
             self._static(route)
         for entry in self._router.prefix_lists or ():
             self._prefix_list(entry)
+        for part in ("prefix_lists", "community_lists", "large_community_lists", "as_path_lists"):
+            for listed in getattr(self._router, part) or ():
+                self._twice(f"{part}.{listed.name}", listed.rules)
         for route_map in self._router.route_maps or ():
             self._route_map(route_map)
         if self._router.bgp is not None:
@@ -104,6 +108,16 @@ class _Checker:
             if (hop.address, hop.interface) in seen:
                 self._add(inside, hop.address or hop.interface, "It is there twice.", "Leave one of them out.")
             seen.add((hop.address, hop.interface))
+
+    def _twice(self, where: str, rules: t.Sequence[t.Any]) -> None:
+        """FRR keeps the first of two rules that say the same, without a word."""
+        said: dict[t.Any, int] = {}
+        for rule in rules:
+            same = dataclasses.replace(rule, seq=1)
+            if same in said:
+                value = getattr(rule, "prefix", None) or rule.pattern
+                self._add(f"{where}[seq {rule.seq}]", value, f"Rule {said[same]} says the same.", "Leave one out.")
+            said.setdefault(same, rule.seq)
 
     def _prefix_list(self, entry: PrefixList) -> None:
         for rule in entry.rules:

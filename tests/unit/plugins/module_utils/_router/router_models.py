@@ -208,7 +208,11 @@ def _maybe(draw: t.Any, into: Data, name: str, strategy: st.SearchStrategy[t.Any
         into[name] = draw(strategy)
 
 
-def _addresses(family: int, bits: int = 0) -> st.SearchStrategy[str]:
+def _words(rule: Data) -> str:
+    return repr(sorted(rule.items()))
+
+
+def _addresses(family: int) -> st.SearchStrategy[str]:
     if family == 4:
         return st.integers(0x0A000001, 0x0A00FFFE).map(lambda value: str(ipaddress.IPv4Address(value)))
     low = int(ipaddress.IPv6Address("2001:db8::1"))
@@ -332,12 +336,12 @@ def routers(draw: t.Any) -> Data:
     data: Data = {"prefix_lists": {}, "community_lists": {}, "as_path_lists": {}, "route_maps": {}, "bfd_profiles": {}}
     for name in draw(st.lists(names, max_size=3, unique=True)):
         family = draw(st.sampled_from([4, 6]))
-        data["prefix_lists"][name] = draw(st.lists(prefix_rules(family), min_size=1, max_size=3))
+        data["prefix_lists"][name] = draw(st.lists(prefix_rules(family), min_size=1, max_size=3, unique_by=_words))
     for part in ("community_lists", "as_path_lists"):
         for name in draw(st.lists(names, max_size=2, unique=True)):
             pattern = patterns if part == "community_lists" else path_patterns
             rule = st.fixed_dictionaries({"pattern": pattern, "action": st.sampled_from(["permit", "deny"])})
-            data[part][name] = draw(st.lists(rule, min_size=1, max_size=2))
+            data[part][name] = draw(st.lists(rule, min_size=1, max_size=2, unique_by=_words))
     for name in draw(st.lists(names, max_size=2, unique=True)):
         rules = []
         for dummy in range(draw(st.integers(1, 3))):

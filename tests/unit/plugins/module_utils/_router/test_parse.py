@@ -141,6 +141,10 @@ REFUSED: list[tuple[t.Any, str]] = [
         {"as_path_lists": {"a": [{"pattern": "65010:.*"}]}},
         "router.as_path_lists.a[0].pattern = '65010:.*': A pattern for paths has digits and",
     ),
+    (
+        {"as_path_lists": {"a": [{"pattern": "_65001$"}, {"pattern": "_65001$"}]}},
+        "router.as_path_lists.a[seq 20] = '_65001$': Rule 10 says the same. Leave one out.",
+    ),
     # neighbours
     (bgp(neighbors={"10.0.0.2": {"ipv4": {}}}), "router.bgp.neighbors.10.0.0.2.remote_as = None: Nothing says which AS"),
     (
