@@ -107,6 +107,7 @@ class _Case:
             "load_balancer": {"provider": self.provider, "mode": "l2", "pools": []},
             "storage": {"local_path": {"enabled": self.storage}},
             "cni": {"provider": "flannel", "layer": "none"},
+            "engine": {"name": "k3s", "profile": "none"},
         }
 
 
