@@ -130,6 +130,7 @@ def test_without_layers_of_ours_nothing_is_read(tmp_path: Path, provider: str) -
     empty = upstream.FetchedManifests(tmp_path / "nowhere")
     found = layers.layer_sets(empty, _Case(provider=provider, storage=False).plan, (), ())
     assert [(one["name"], one["state"]) for one in found[1:]] == [
+        ("cni-policies", "absent"),
         ("storage-local-path", "absent"),
         ("load-balancer", "absent"),
     ]
