@@ -215,7 +215,8 @@ class Change:
 
     def _back(self) -> str:
         """Undo, and say how that went."""
-        said = self._device.load(self._planned.running)
+        # What FRR prints has a heading that its own parser does not take.
+        said = self._device.load(frr_text.write(frr_text.parse(self._planned.running)))
         self._restore()
         now = frr.split(frr_text.parse(self._device.running()), self._router, self._foreign)
         left = frr.compared(now.ours) ^ frr.compared(self._planned.before)

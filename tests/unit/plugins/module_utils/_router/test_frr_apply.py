@@ -73,14 +73,19 @@ class Machine:
             return self._service(argv[1])
         if "-C" in argv:
             return Result(2 if self.syntax else 0, self.syntax, "")
-        shown = {"show running-config": self.running, "show daemons": f"zebra staticd {' '.join(self._daemons())}"}
+        printed = f"Building configuration...\n\nCurrent configuration:\n!\n{self.running}\nend\n"
+        shown = {"show running-config": printed, "show daemons": f"zebra staticd {' '.join(self._daemons())}"}
         if argv[-1] in shown:
             return Result(0, shown[argv[-1]], "")
         if "frr-reload.py" in argv[0]:
-            text = Path(argv[-1]).read_text()
-            self.running = "\n".join(one for one in text.splitlines() if not any(word in one for word in self.ignored))
-            return Result(0, "", "")
+            return self._reload(Path(argv[-1]).read_text())
         return Result(0, self._json(argv[-1]), "")
+
+    def _reload(self, text: str) -> Result:
+        if "Building" in text:
+            return Result(1, "% Unknown command: Building configuration...", "")
+        self.running = "\n".join(one for one in text.splitlines() if not any(word in one for word in self.ignored))
+        return Result(0, "", "")
 
     def _service(self, verb: str) -> Result:
         if verb == "start" and self.syntax == "start":
