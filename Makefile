@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-down test test-fast bench mutations faults lint types sanity docs unit contract collection requirements
+.PHONY: help environment demo demo-down clean-cache test test-fast bench mutations faults lint types sanity docs unit contract collection requirements
 
 bin := .venv/bin
 # Two cores are what the project promises to be tested on; more are used when there are more.
@@ -15,11 +15,12 @@ help: ## this list
 environment: ## the controller's Python environment, in the cache folder
 	@.config/environment.sh
 
-demo: environment ## build all from source, start three machines, make a cluster, fetch a page through MetalLB
-	@time $(bin)/ansible-playbook playbooks/bundle.yml playbooks/lab_up.yml playbooks/site.yml tests/demo/demo.yml playbooks/status.yml
+# ENGINE=k3s|kubeadm|standin and SOURCE=release|airgap|bundle choose. Make hands variables of its command line on.
+demo: environment ## start three machines, make a cluster, fetch a page from outside: by k3s's release, or built from source
+	@time $(bin)/python tests/demo/demo.py up
 
-demo-down: environment ## take away what `make demo` made; the bundle stays in the cache
-	@$(bin)/ansible-playbook playbooks/lab_down.yml
+demo-down: environment ## take away what `make demo` made; what it fetched or built stays in the cache
+	@$(bin)/python tests/demo/demo.py down
 
 test: environment ## everything that CI runs
 	@$(bin)/python tests/steps.py all
@@ -53,6 +54,9 @@ sanity: environment ## ansible-test sanity
 
 docs: environment ## documentation of plugins and roles, changelog, links
 	@$(pytest) tests/contract/test_docs.py
+
+clean-cache: environment ## say what of the cache is no longer used; `make clean-cache CONFIRM=yes` removes it
+	@$(bin)/python .config/clean_cache.py --confirm=$(CONFIRM)
 
 collection: environment ## the artefact for Galaxy, in build/
 	@$(bin)/ansible-galaxy collection build --force --output-path build .

@@ -24,6 +24,9 @@ BIN = Path(sys.executable).parent
 ON_CI = os.environ.get("CI") == "true"
 #: lines of a failed step that CI shows
 TAIL = 150
+#: tests of the lab that make whole clusters, and do not run unless they are named
+LONG = ("standin", "k3s_settings", "k3s_secrets", "release_by_mirror", "firewall", "debian13", "router_frr")
+LEFT_OUT = tuple(f"--ignore=tests/lab/test_{name}.py" for name in LONG)
 PARALLEL = ("--numprocesses", "auto", "--dist", "worksteal")
 
 
@@ -63,8 +66,8 @@ STEPS = (
     Step(
         "lab",
         "test machines; mistakes, causes, AWX",
-        # The stand-in's own test goes by name: k3s_ha shows in every run that it works.
-        ("pytest", "tests/lab", "--ignore=tests/lab/test_standin.py"),
+        # What takes minutes goes by name. That the stand-in works, k3s_ha shows in every run.
+        ("pytest", "tests/lab", *LEFT_OUT),
         needs=("bundle",),
         pytest=True,
     ),
@@ -79,6 +82,14 @@ STEPS = (
         "three servers by k3s: the first replaced, a patch upgrade",
         ("molecule", "test", "--scenario-name", "k3s_ha"),
         needs=("bundle",),
+    ),
+    Step(
+        "lab_long",
+        "whole clusters in the lab: every cause, lost servers, firewalls, Debian 13, routers",
+        ("pytest", "tests/lab", "--all-causes"),
+        needs=("bundle",),
+        pytest=True,
+        by_name=True,
     ),
     Step(
         "kubeadm_ha",

@@ -8,7 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import default_bundle_dir
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_plan
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_ca, k3s_plan
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import parse
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._inventory import hosts_and_groups
@@ -26,12 +26,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         hosts, groups = hosts_and_groups(task_vars or {})
         try:
             parsed = parse(hosts, groups, bundle_dir=lambda version: str(default_bundle_dir(version=version)))
+            plan = parsed.spec.as_dict()
+            authority = plan["engine"]["ca_dir"]
+            plan["ca_hash"] = k3s_ca.hash_of(k3s_ca.load(authority)) if authority else ""
         except KlubsterError as exc:
             problems = exc.problems if isinstance(exc, InvalidInput) else ()
             return result | {"failed": True, "msg": str(exc), "problems": [vars(problem) for problem in problems]}
         notes = list(parsed.warnings)
-        plan = parsed.spec.as_dict()
-        plan["files"] = k3s_plan.files(plan) if plan["engine"]["name"] == "k3s" else {}
+        k3s = plan["engine"]["name"] == "k3s"
+        plan["files"] = k3s_plan.files(plan) if k3s else {}
+        plan["sysctls"] = k3s_plan.sysctls(plan) if k3s else {}
         return result | {"changed": False, "warnings": notes, "notes": notes} | plan
 
 

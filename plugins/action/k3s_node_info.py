@@ -23,7 +23,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             release, bundle = str(arguments.pop("release_dir", "")), str(arguments.pop("bundle_dir", ""))
             arch = str(arguments.pop("architecture", "amd64"))
-            if arguments.get("programs"):
+            programs = arguments.get("programs") or []
+            if programs and not all(entry.get("sums") for entry in programs):
                 arguments["programs"] = with_sums(_release.load(release, arch), arguments["programs"])
             if arguments.get("archives"):
                 arguments["archives"] = with_sums(Manifest.load(bundle), arguments["archives"])

@@ -15,6 +15,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.describe 
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.preflight import Limits, judge
 from ansible_collections.kateskit.klubster.plugins.plugin_utils import _release
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._upstream import fetch_manifests
 
 _LIMITS = {
     "server_memory_mib": {"type": "int", "default": 1700},
@@ -77,7 +78,7 @@ def _probes(plan: dict[str, t.Any], variable: str, hostvars: t.Mapping[str, t.An
 
 
 def _bundle(plan: dict[str, t.Any]) -> tuple[list[Problem], Manifest | None]:
-    """The bundle's table of contents, and what is wrong with it or with the folder of a release."""
+    """The bundle's table of contents, and what is wrong with it, with the folder of a release or with manifests."""
     engine, stamps = plan["engine"], default_cache().root / "verified.json"
     problems: list[Problem] = []
     if engine["source"] == "airgap":
@@ -86,6 +87,7 @@ def _bundle(plan: dict[str, t.Any]) -> tuple[list[Problem], Manifest | None]:
         except BundleError as exc:
             rule = "The folder holds a release with its list of sums."
             problems.append(Problem("klubster_airgap_dir", engine["release_dir"], rule, str(exc)))
+    problems += fetch_manifests(plan)
     if not engine["needs_bundle"]:
         return problems, None
     try:

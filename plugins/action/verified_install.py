@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.plugins.action import ActionBase
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.plugin_utils import _release
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import with_sums
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._sending import SendingAction
 
 
@@ -16,6 +18,17 @@ class ActionModule(SendingAction):
     """Sends files of the bundle; documented with the module of the same name."""
 
     module = "kateskit.klubster.verified_install"
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        given = plain(dict(self._task.args))
+        files = given.get("files") or [{}]
+        if not all(entry.get("sums") for entry in files):
+            return super().run(tmp, task_vars)
+        # The machine has fetched them itself; the controller knows neither files nor sums.
+        for name in ("bundle_dir", "release_dir", "architecture"):
+            given.pop(name, None)
+        result: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
+        return result | self._call(given, task_vars, "fetched")
 
     def load(self, given: dict[str, t.Any]) -> Manifest:
         release, arch = str(given.pop("release_dir", "")), str(given.pop("architecture", "amd64"))

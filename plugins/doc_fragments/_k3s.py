@@ -57,6 +57,11 @@ options:
     type: str
     default: etcd
     choices: [etcd, sqlite, external]
+  profile:
+    description: With V(cis), what the CIS benchmark wants of a server beside its configuration is kept too.
+    type: str
+    default: none
+    choices: [none, cis]
   single_node:
     description: Whether the server takes the user's pods.
     type: bool

@@ -25,7 +25,9 @@ options:
     elements: str
     required: true
   version:
-    description: The wanted version. With it, RV(_value['refused']) says why the cluster may not go there.
+    description:
+      - The wanted version. With it, RV(_value['refused']) says why the cluster may not go there.
+      - It names settings that a living cluster cannot change too, also without a version.
     type: str
     default: ""
 """
@@ -48,7 +50,7 @@ import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import upgrade
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, decide, informed
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
@@ -63,7 +65,7 @@ def engine_decision(results: t.Any, servers: t.Any, version: t.Any = "") -> dict
     further = {
         "proxy_differs": proxy_differs,
         "needed": decision.needed or proxy_differs,
-        "refused": _refused(str(version), states, plain(servers)) if version else "",
+        "refused": _refused(str(version), states, plain(servers)),
         # A machine that is changed one at a time is opened when that is done.
         "reopen": [
             states[name].node_name
@@ -75,7 +77,13 @@ def engine_decision(results: t.Any, servers: t.Any, version: t.Any = "") -> dict
 
 
 def _refused(version: str, states: t.Mapping[str, NodeState], servers: t.Sequence[str]) -> str:
-    """Why the machines may not go to this version; empty when they may."""
+    """Why the machines may not be what is wanted of them; empty when they may."""
+    # Servers say the same of what they have in common.
+    said = {entry["variable"]: Problem(**entry) for state in states.values() for entry in state.refused}
+    if said:
+        return str(InvalidInput(list(said.values())))
+    if not version:
+        return ""
     try:
         running = [
             upgrade.Running(

@@ -46,19 +46,15 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import BUNDLED
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import programs
 
 
 def engine_programs(engine: t.Any, bundle_dir: t.Any) -> list[dict[str, str]]:
     """The engine's own programs and all CNI plugins of the bundle."""
-    layout = BUNDLED[str(engine)]
     try:
-        manifest = Manifest.load(str(bundle_dir))
+        return programs(BUNDLED[str(engine)], Manifest.load(str(bundle_dir)))
     except KlubsterError as exc:
         raise AnsibleFilterError(str(exc)) from exc
-    files = [{"source": source, "path": path} for source, path in layout.programs.items()]
-    for plugin in manifest.of_kind("cni"):
-        files.append({"source": plugin.name, "path": f"{layout.cni_programs}/{plugin.path.name}"})
-    return files
 
 
 class FilterModule:

@@ -54,9 +54,11 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import (
-    ARCHITECTURES,
     K3sVersion,
     release_files,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import (
+    architecture as architecture_of,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
@@ -65,7 +67,7 @@ from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import pl
 def k3s_downloads(version: t.Any, architecture: t.Any, mirrors: t.Any = (), images: t.Any = "none") -> list[t.Any]:
     """One entry for each file."""
     try:
-        parsed, names = K3sVersion.parse(str(version)), ARCHITECTURES[str(architecture)]
+        parsed, names = K3sVersion.parse(str(version)), architecture_of(str(architecture))
         return release_files(
             parsed,
             names,

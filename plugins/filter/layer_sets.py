@@ -56,15 +56,19 @@ _value:
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import layers
-from ansible_collections.kateskit.klubster.plugins.plugin_utils._layers import with_bundle
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._layers import with_manifests
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
 def layer_sets(plan: t.Any, run: t.Any = (), skip: t.Any = ()) -> list[dict[str, t.Any]]:
     """All sets of the plan, or those that the tags name."""
     data, wanted, unwanted = plain(plan), plain(run), plain(skip)
-    built: list[dict[str, t.Any]] = with_bundle(
-        data["engine"]["bundle_dir"], lambda bundle: layers.layer_sets(bundle, data, wanted, unwanted)
+    # A cluster without layers of ours has no bundle, and nothing is read.
+    bundled = data["layers"]["source"] == "bundle" and data["engine"]["needs_bundle"]
+    built: list[dict[str, t.Any]] = with_manifests(
+        data["engine"]["bundle_dir"],
+        None if bundled else data["layers"]["directory"],
+        lambda bundle: layers.layer_sets(bundle, data, wanted, unwanted),
     )
     return built
 

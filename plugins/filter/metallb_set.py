@@ -20,6 +20,12 @@ options:
     description: Folder of the source bundle on the controller.
     type: str
     required: true
+  manifests_dir:
+    description:
+      - Folder on the controller with fetched manifests of upstream, where M(kateskit.klubster.preflight_check) puts
+        them. If given, they are used instead of the bundle's, with upstream's images.
+    type: str
+    default: ""
   pools:
     description: Addresses for services of type LoadBalancer.
     type: list

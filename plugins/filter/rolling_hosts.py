@@ -51,6 +51,7 @@ _value:
 
 import typing as t
 
+from ansible_collections.kateskit.klubster.plugins.filter.lacking_hosts import lacking_hosts
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.upgrade import rolling_order
 
 _NOBODY = ["all", "!all"]
@@ -64,7 +65,8 @@ def rolling_hosts(variables: t.Any, part: t.Any, groups: t.Any) -> list[t.Any]:
             node = (variables[name].get("engine_node") or {}) if name in variables else {}
             if node.get("change") in ("restart", "drain"):
                 machines[str(name)] = (role, tuple(str(version) for version in node["node"].get("versions") or ()))
-    if not machines:
+    # Where the engine had nothing to do, its own look is one of an earlier playbook of the same run.
+    if not machines or lacking_hosts(variables, "engine", groups) == _NOBODY:
         return [1] if part == "batches" else _NOBODY
     plan = variables[next(iter(machines))]["klubster_plan"]
     canary, batch = str(plan.get("canary") or ""), int(plan["batch"])

@@ -123,7 +123,7 @@ def machine_of(given: t.Mapping[str, t.Any]) -> Rolling:
         given["name"],
         access.api_of(engine, given["ask"], port),
         access.api_of(engine, address, port) if address else None,
-        access.etcd_of(engine) if address else None,
+        access.etcd_of(engine, port) if address else None,
         timeout=float(given["timeout"]),
     )
 

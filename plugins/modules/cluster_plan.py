@@ -113,6 +113,11 @@ storage:
   type: dict
   sample:
     local_path: {enabled: true, path: /var/lib/klubster/local-path, class_name: local-path, default_class: true}
+layers:
+  description: Where the layers above the engine come from; the folder that manifests of releases are fetched to.
+  returned: success
+  type: dict
+  sample: {source: bundle, directory: "", mirrors: []}
 single_node:
   description: Whether it is a cluster of one machine.
   returned: success
@@ -156,6 +161,16 @@ hosts:
   sample:
     - address: 192.168.1.11
       names: [node1, api.home.internal]
+ca_hash:
+  description: Of the CA of the user's own, as k3s's tokens have it; empty without one.
+  returned: success
+  type: str
+  sample: ""
+sysctls:
+  description: Kernel settings that the engine's profile needs on every machine.
+  returned: success
+  type: dict
+  sample: {kernel.panic: "10"}
 images:
   description: Images that the layers above the engine run, by their names in the bundle.
   returned: success

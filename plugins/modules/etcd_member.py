@@ -10,7 +10,7 @@ module: etcd_member
 short_description: Take a member out of etcd, if its quorum bears it
 version_added: "0.1.0"
 description:
-  - Runs on a server of a cluster by kubeadm that stays, and speaks with etcd there.
+  - Runs on a server of the cluster that stays, and speaks with etcd there.
   - Refuses when the members that stay and answer would be no majority. A member that does not answer may be taken out;
     its machine is not needed.
 author:
@@ -32,20 +32,27 @@ options:
     description: Name of the member, which is that of its Node.
     type: str
     required: true
+  address:
+    description: Address of its machine, by which a member is known that was lost before it had a name.
+    type: str
+    default: ""
   state:
     description: V(removable) only looks whether it may go; V(absent) takes it out.
     type: str
     choices: [removable, absent]
     default: absent
   url:
-    description: Where etcd is asked on this server.
+    description: Where etcd is asked on this server. Without it, where the engine lets it answer in JSON.
     type: str
-    default: https://127.0.0.1:2379
   engine:
     description: Whose certificates are used.
     type: str
     choices: [kubeadm, k3s]
     default: kubeadm
+  port:
+    description: Port of the API. Members of k3s answer in JSON on their own machine only, so their APIs are asked.
+    type: int
+    default: 6443
 """
 
 EXAMPLES = r"""
@@ -65,19 +72,18 @@ members:
 """
 
 import typing as t
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import etcd
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import access, etcd
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
 
-def perform(service: etcd.Etcd, name: str, state: str, *, check: bool) -> dict[str, t.Any]:
+def perform(service: etcd.Etcd, name: str, state: str, *, address: str = "", check: bool) -> dict[str, t.Any]:
     """The module without its shell."""
     members = service.members()
     names = [member.name for member in members]
-    leaving = next((member for member in members if etcd.is_of(member, name)), None)
+    leaving = etcd.find(members, name, address)
     if leaving is None:
         return {"changed": False, "members": names}
     healthy = {member.id for member in members if service.healthy(member)}
@@ -94,21 +100,21 @@ def main() -> None:
     module = AnsibleModule(
         {
             "name": {"type": "str", "required": True},
+            "address": {"type": "str", "default": ""},
             "state": {"type": "str", "choices": ["removable", "absent"], "default": "absent"},
-            "url": {"type": "str", "default": "https://127.0.0.1:2379"},
+            "url": {"type": "str"},
             "engine": {"type": "str", "choices": sorted(LAYOUTS, reverse=True), "default": "kubeadm"},
+            "port": {"type": "int", "default": 6443},
         },
         supports_check_mode=True,
     )
     given = module.params
     try:
-        certificates = LAYOUTS[given["engine"]].etcd_certificates
-        if given["engine"] == "k3s" and not Path(certificates[0]).exists():
-            # Its datastore is not an etcd of its own: there is no member that could go.
-            result: dict[str, t.Any] = {"changed": False, "members": []}
-        else:
-            service = etcd.Etcd(given["url"], certificates)
-            result = perform(service, given["name"], given["state"], check=module.check_mode)
+        service = access.etcd_of(given["engine"], given["port"], given["url"] or "")
+        # Without an etcd of its own there is no member that could go.
+        result: dict[str, t.Any] = {"changed": False, "members": []}
+        if service is not None:
+            result = perform(service, given["name"], given["state"], address=given["address"], check=module.check_mode)
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

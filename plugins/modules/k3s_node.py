@@ -56,6 +56,11 @@ options:
   agent_token:
     description: For V(state=begun), the token with which agents join; as O(token).
     type: str
+  authority:
+    description:
+      - For V(state=begun), CAs and keys of the user's own, by their names below C(server/tls). Secrets.
+      - They are placed before the first start; a server that has begun with others is left alone.
+    type: dict
   invitation:
     description: For V(state=joined), what V(state=invited) returned.
     type: dict
@@ -132,6 +137,7 @@ def main() -> None:
             "nodes": {"type": "list", "elements": "dict", "default": []},
             "token": {"type": "str", "no_log": True},
             "agent_token": {"type": "str", "no_log": True},
+            "authority": {"type": "dict", "no_log": True},
             "invitation": {"type": "dict", "no_log": True},
             "snapshot": {"type": "str", "default": "klubster"},
             "servers": {"type": "bool", "default": False},

@@ -57,6 +57,9 @@ options:
       size:
         description: Filled in on the controller.
         type: int
+      sums:
+        description: As O(kateskit.klubster.verified_install#module:files[].sums).
+        type: path
   archives:
     description: Archives of images of the bundle and their places, as O(programs).
     type: list
@@ -68,6 +71,10 @@ options:
     type: list
     elements: dict
     default: []
+  ca_hash:
+    description: Hash of the CA that the user wants, as tokens have it. A living cluster with another one says so.
+    type: str
+    default: ""
 seealso:
   - module: kateskit.klubster.k3s_node
 """
@@ -109,11 +116,18 @@ node:
     api_ready: true
     ca_hash: "0123"
     node_name: server1
+    refused: []
 machine:
   description: The option O(node), for those who read the results of all machines.
   returned: success
   type: dict
   sample: {node_name: server1, role: server, address: 192.0.2.11}
+strangers:
+  description: Drop-ins of the configuration that are not ours. A warning names them, since k3s lets them win.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 kubeconfig_sha256:
   description:
     - Of the administrator's kubeconfig, as M(kateskit.klubster.admin_kubeconfig) would write it from this server's
@@ -123,47 +137,19 @@ kubeconfig_sha256:
   sample: 0f3a
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_verbs as verbs
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeconfig
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_looks import K3S_ARGUMENTS, k3s_look
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import install
-
-
-def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The module without its shell."""
-    machine = verbs.machine_of(params)
-    seen = verbs.look(machine, params)
-    found = verbs.inspect(machine, params, machine.versions() if "programs" in seen.lacking else ())
-    return {
-        "lacking": seen.lacking,
-        "change": seen.change,
-        "node": found.node,
-        "machine": found.machine,
-        "kubeconfig_sha256": kubeconfig.digest_for(machine.root / machine.layout.kubeconfig.lstrip("/"), params),
-    }
 
 
 def main() -> None:
-    files = {"type": "list", "elements": "dict", "default": [], "options": install.FILE_OPTIONS}
-    module = AnsibleModule(
-        verbs.ARGUMENTS
-        | {
-            "release_dir": {"type": "path"},
-            "architecture": {"type": "str", "default": "amd64"},
-            "bundle_dir": {"type": "path"},
-            "programs": files,
-            "archives": files,
-            "nodes": {"type": "list", "elements": "dict", "default": []},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(K3S_ARGUMENTS, supports_check_mode=True)
     try:
-        result = look(module.params)
+        result = k3s_look(module.params)
     except KlubsterError as exc:
         module.fail_json(msg=str(exc))
+    for path in result["strangers"]:
+        module.warn(f"{path} was not written by this collection. k3s reads it last, so it beats what stands in ours.")
     module.exit_json(changed=False, **result)
 
 

@@ -80,34 +80,14 @@ paths:
   sample: [/etc/klubster/keepalived.conf]
 """
 
-import json
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import settle
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import (
-    InvalidInput,
-    KlubsterError,
-    Problem,
-    reason,
-)
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived
-
-
-def _moving(given: t.Mapping[str, t.Any]) -> keepalived.Moving:
-    if given["own"] not in given["servers"]:
-        rule = "It is one of the servers' addresses."
-        raise InvalidInput([Problem("own", given["own"], rule, "Add it to servers.")])
-    listing = json.loads(run(["ip", "-json", "address", "show"]).stdout)
-    interface = keepalived.interface_of(given["own"], listing)
-    if not interface:
-        rule = "An interface of this machine has it."
-        raise InvalidInput([Problem("own", given["own"], rule, "Give the address by which other servers reach it.")])
-    return keepalived.Moving(
-        given["address"], given["port"], given["own"], tuple(given["servers"]), given["vrrp_id"], interface
-    )
 
 
 def main() -> None:
@@ -124,7 +104,7 @@ def main() -> None:
     result: dict[str, t.Any] = {"changed": True, "missing": True}
     try:
         if Path(keepalived.PROGRAM).exists():
-            files = keepalived.files(_moving(module.params))
+            files = keepalived.files(keepalived.moving_of(module.params, run))
             done = settle("api-address", files, keepalived.service(files), run, check=module.check_mode)
             result = done.as_result() | {"missing": False}
     except (KlubsterError, OSError) as exc:

@@ -164,58 +164,18 @@ kube_proxy_wanted:
   sample: 0f3a
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import comparison, containerd, kubeconfig
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeadm_verbs as verbs
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_looks import (
+    KUBEADM_ARGUMENTS,
+    kubeadm_look,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import images, install
-
-
-def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The module without its shell."""
-    machine = verbs.machine_of(params)
-    found = verbs.inspect(machine, params)
-    wanted = comparison.Wanted(
-        install_set=params["install_set"],
-        programs=tuple(install.parse(params["programs"])),
-        images=tuple(images.WantedImage(**entry) for entry in params["archives"]),
-        runtime_config=containerd.config(
-            sandbox_image=params["sandbox_image"],
-            systemd_cgroup=params["cgroup_driver"] == "systemd",
-            lower_oom_score=params["lower_oom_score"],
-        ),
-        lower_oom_score=params["lower_oom_score"],
-    )
-    seen = comparison.look(machine, wanted, NodeState(**(found.node or {})))
-    return {
-        "lacking": seen.lacking,
-        "change": seen.change,
-        "node": found.node,
-        "machine": found.machine,
-        "kubeconfig_sha256": kubeconfig.digest_for(machine.root / machine.layout.kubeconfig.lstrip("/"), params),
-        "kube_proxy_wanted": found.kube_proxy_wanted,
-    }
 
 
 def main() -> None:
-    module = AnsibleModule(
-        verbs.ARGUMENTS
-        | {
-            "install_set": {"type": "str", "required": True},
-            "programs": {"type": "list", "elements": "dict", "default": [], "options": install.FILE_OPTIONS},
-            "image_names": {"type": "list", "elements": "str", "default": []},
-            "archives": {"type": "list", "elements": "dict", "default": [], "options": images.ARCHIVE_OPTIONS},
-            "sandbox_image": {"type": "str", "required": True},
-            "cgroup_driver": {"type": "str", "default": "systemd", "choices": ["systemd", "cgroupfs"]},
-            "lower_oom_score": {"type": "bool", "default": True},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(KUBEADM_ARGUMENTS, supports_check_mode=True)
     try:
-        result = look(module.params)
+        result = kubeadm_look(module.params)
     except KlubsterError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(changed=False, **result)

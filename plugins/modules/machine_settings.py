@@ -11,7 +11,7 @@ short_description: Prepare a machine for a cluster in one call
 version_added: "0.1.0"
 description:
   - Loads kernel modules and sets kernel settings, now and for later starts, keeps the cluster's names in C(/etc/hosts),
-    and on a Raspberry Pi completes the kernel's command line.
+    lets the cluster through the machine's firewall, and on a Raspberry Pi completes the kernel's command line.
   - Writes down how things were before, so that M(kateskit.klubster.node_reset) can put them back.
   - Packages are only looked at; RV(missing_packages) says which to install. Swap is left as it is.
 author:
@@ -58,17 +58,51 @@ options:
     type: list
     elements: str
     default: []
-  system_packages:
+  platforms:
     description:
-      - Packages that have to be installed, by the system's C(ID) or C(ID_LIKE) in C(/etc/os-release).
+      - What differs between families of systems. The machine chooses its row by C(ID) or C(ID_LIKE) in
+        C(/etc/os-release).
       - A system without a row is refused, unless there is no row at all.
-    type: dict
-    default: {}
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      systems:
+        description: Names of the systems that the row is for.
+        type: list
+        elements: str
+        default: []
+      packages:
+        description: Packages that have to be installed.
+        type: list
+        elements: str
+        default: []
+      selinux_packages:
+        description: Packages that have to be installed where SELinux is on.
+        type: list
+        elements: str
+        default: []
+      command_line_files:
+        description: Where a Raspberry Pi's boot loader may keep the kernel's command line.
+        type: list
+        elements: str
+        default: []
   boot_parameters:
     description: Parameters of the kernel's command line on a Raspberry Pi. Other machines are not touched.
     type: list
     elements: str
     default: []
+  firewall:
+    description:
+      - The C(firewall) of what M(kateskit.klubster.cluster_plan) returned. Only rules of ours are added and removed.
+      - Without it no firewall is looked at.
+    type: dict
+    default: {}
+  role:
+    description: The machine's role in the cluster, for O(firewall).
+    type: str
+    choices: [server, agent]
+    default: agent
 """
 
 EXAMPLES = r"""
@@ -91,6 +125,11 @@ missing_packages:
   type: list
   elements: str
   sample: [conntrack]
+firewall:
+  description: The firewall that has our rules; V(none) if there is none, or if none was to be looked at.
+  returned: success
+  type: str
+  sample: ufw
 reboot_required:
   description: Whether the kernel runs without a parameter that it shall be started with.
   returned: success
@@ -98,30 +137,18 @@ reboot_required:
   sample: false
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import platforms
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.machine import (
-    WantedMachine,
     apply,
     as_result,
     compare,
+    wanted_of,
 )
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import of_system, system_names
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record, locked
-
-
-def _wanted(given: dict[str, t.Any], packages: list[str]) -> WantedMachine:
-    return WantedMachine(
-        modules=tuple(given["kernel_modules"]),
-        sysctls={str(key): " ".join(str(value).split()) for key, value in given["sysctls"].items()},
-        hosts=tuple((entry["address"], tuple(entry["names"])) for entry in given["hosts"]),
-        packages=tuple(dict.fromkeys(packages)),
-        boot_parameters=tuple(given["boot_parameters"]),
-    )
 
 
 def main() -> None:
@@ -139,17 +166,17 @@ def main() -> None:
                 },
             },
             "packages": {"type": "list", "elements": "str", "default": []},
-            "system_packages": {"type": "dict", "default": {}},
+            "platforms": {"type": "list", "elements": "dict", "default": [], "options": platforms.OPTIONS},
             "boot_parameters": {"type": "list", "elements": "str", "default": []},
+            "firewall": {"type": "dict", "default": {}},
+            "role": {"type": "str", "choices": ["server", "agent"], "default": "agent"},
         },
         supports_check_mode=True,
     )
     given = module.params
     kernel = Kernel()
     try:
-        packages = [*of_system(given["system_packages"], system_names()), *given["packages"]]
-        wanted = _wanted(given, packages)
-
+        wanted = wanted_of(given, kernel.root)
         if module.check_mode:
             result = as_result(compare(wanted, Record.load(), kernel, run))
         else:

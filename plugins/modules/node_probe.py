@@ -68,6 +68,21 @@ options:
       - What M(kateskit.klubster.cluster_plan) returned. On the controller O(address), O(ports) and O(peers) are
         made of it, and O(paths) is cut to what a machine of this role uses.
     type: dict
+  machine:
+    description:
+      - The options of M(kateskit.klubster.machine_settings) but O(kateskit.klubster.machine_settings#module:hosts).
+      - With them and O(plan) the machine is compared with all that the layers would make of it; RV(layers) tells.
+    type: dict
+  secrets:
+    description:
+      - What the engine's files on the machine are made from and is not in O(plan), with the keys C(registries) and
+        C(environment). It goes to the machine as one text, so that hiding it hides no other value that looks like a
+        part of it.
+    type: raw
+  layers:
+    description: Filled in on the controller from O(plan) and O(machine).
+    type: dict
+    default: {}
 seealso:
   - module: kateskit.klubster.cluster_plan
   - module: kateskit.klubster.preflight_check
@@ -87,6 +102,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+layers:
+  description:
+    - What each layer lacks on this machine, by the names of the layers. Of the engine, all that its own look says.
+    - What could not be looked at lacks C(look), and says why as C(reason).
+  returned: with O(machine)
+  type: dict
+  sample: {machine: {lacking: []}, kubeadm: {lacking: [kubelet], change: restart}}
 clock:
   description: The machine's clock against the controller's, and how far that can be off, in seconds.
   returned: success
@@ -208,10 +230,10 @@ swap:
   elements: str
   sample: [/dev/sda2]
 security:
-  description: Frameworks and firewalls that are active.
+  description: Frameworks that are active, and the firewall at work.
   returned: success
   type: dict
-  sample: {selinux: disabled, apparmor: true, firewalld: false, ufw: false}
+  sample: {selinux: disabled, k3s_policy: false, apparmor: true, firewall: none}
 may_lower_oom_score:
   description: Whether programs may be protected from the out-of-memory killer.
   returned: success
@@ -249,10 +271,46 @@ installed:
     versions: {kubelet: 1.34.2}
 """
 
+import json
+import platform
+import time
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import node_looks
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import architecture
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layer_looks import layer_looks
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.probe import Peer, Request, System, probe
+
+_ENGINES = {"kubeadm": node_looks.KUBEADM_ARGUMENTS, "k3s": node_looks.K3S_ARGUMENTS}
+
+
+def _architecture() -> str:
+    """As a release names it; empty where there is no release for such a machine."""
+    try:
+        return architecture(platform.machine()).name
+    except InvalidInput:
+        return ""
+
+
+def _completed(layers: dict[str, t.Any], secrets: str) -> dict[str, t.Any]:
+    """The engine's options as its own module would have them: what is secret, this architecture, defaults."""
+    found = dict(layers)
+    for engine in set(_ENGINES) & set(layers):
+        given = dict(layers[engine])
+        if "unseen" in given:
+            continue
+        if engine == "k3s":
+            given |= json.loads(secrets or "{}")
+            given["programs"] = given["programs"].get(_architecture(), [])
+        validated = ArgumentSpecValidator(_ENGINES[engine]).validate(given)
+        found[engine] = validated.validated_parameters
+        if validated.error_messages:
+            found[engine] = {"unseen": "; ".join(validated.error_messages)}
+    return found
 
 
 def main() -> None:
@@ -274,6 +332,9 @@ def main() -> None:
             "peer_timeout": {"type": "float", "default": 5.0},
             "versions": {"type": "bool", "default": False},
             "plan": {"type": "dict"},
+            "machine": {"type": "dict"},
+            "secrets": {"type": "raw", "no_log": True},
+            "layers": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -286,11 +347,14 @@ def main() -> None:
         peer_timeout=params["peer_timeout"],
         versions=params["versions"],
     )
+    started = time.monotonic()
     try:
+        layers = layer_looks(_completed(params["layers"], params["secrets"]), run) if params["layers"] else {}
+        looked = time.monotonic() - started
         found = probe(request, System(run))
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
-    module.exit_json(changed=False, **found)
+    module.exit_json(changed=False, layers=layers, looked=looked, **found)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ description:
   - Compares what M(kateskit.klubster.node_probe) found on all machines with what the plan needs, and verifies the
     bundle.
   - All problems are reported at once, each with variable, value, rule and remedy.
-  - It runs on the controller. Nothing is changed but a list of the bundle's files that need not be read again, in the
-    user's cache folder.
+  - It runs on the controller. Nothing is changed but the user's cache folder, which gets a list of the bundle's files
+    that need not be read again, and manifests of upstream's releases where the plan takes layers from them.
 author:
   - KatesKit developers (@kateskit)
 extends_documentation_fragment:

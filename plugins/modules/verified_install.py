@@ -74,11 +74,16 @@ options:
       size:
         description: Filled in on the controller.
         type: int
+      sums:
+        description:
+          - Absolute path of a list of sums on the machine. The file was fetched beside it by
+            M(kateskit.klubster.verified_download), and is not sent. Given for all files or for none.
+        type: path
   step:
     description: Filled in on the controller, which calls the module before and after sending.
     type: str
     default: compare
-    choices: [compare, place]
+    choices: [compare, place, fetched]
   staging:
     description: Filled in on the controller. The folder in which files have arrived.
     type: path
@@ -124,9 +129,10 @@ staging:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import install
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, selinux
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.staging import staged, user_id
 
@@ -145,7 +151,7 @@ def main() -> None:
                 "required": True,
                 "options": install.FILE_OPTIONS,
             },
-            "step": {"type": "str", "default": "compare", "choices": ["compare", "place"]},
+            "step": {"type": "str", "default": "compare", "choices": ["compare", "place", "fetched"]},
             "staging": {"type": "path"},
             "staging_owner": {"type": "str", "default": ""},
         },
@@ -171,6 +177,12 @@ def main() -> None:
                     arrived = staged(arrival, [item.source for item in wanted])
                     install.place(arrived, comparison.missing, given["set"], record)
                     install.remove_staging(arrival)
+                    selinux.relabel([item.path for item in comparison.missing], run)
+                elif given["step"] == "fetched":
+                    arrived = install.fetched(comparison.missing)
+                    install.settle(comparison, given["set"], record)
+                    install.place(arrived, comparison.missing, given["set"], record)
+                    selinux.relabel([item.path for item in comparison.missing], run)
                 else:
                     install.check_space(comparison.missing, staging)
                     install.settle(comparison, given["set"], record)

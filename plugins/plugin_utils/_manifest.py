@@ -10,6 +10,15 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import Layout
+
+
+def programs(layout: Layout, manifest: Manifest) -> list[dict[str, str]]:
+    """The engine's own programs and all CNI plugins of the bundle, with their places."""
+    files = [{"source": source, "path": path} for source, path in layout.programs.items()]
+    for plugin in manifest.of_kind("cni"):
+        files.append({"source": plugin.name, "path": f"{layout.cni_programs}/{plugin.path.name}"})
+    return files
 
 
 def with_sums(manifest: Manifest, files: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
@@ -41,4 +50,4 @@ def kubeadm_images(manifest: Manifest) -> dict[str, str]:
     }
 
 
-__all__ = ("archives", "kubeadm_images", "with_sums")
+__all__ = ("archives", "kubeadm_images", "programs", "with_sums")

@@ -17,9 +17,9 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import (
-    ARCHITECTURES,
     IMAGE_FORMS,
     Architecture,
+    architecture,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import checksums
 
@@ -31,7 +31,7 @@ def load(folder: str | Path, arch: str = "amd64") -> Manifest:
 
     :raises BundleError: the folder or its list of sums is missing or no use.
     """
-    place, names = Path(folder).expanduser(), ARCHITECTURES[arch]
+    place, names = Path(folder).expanduser(), architecture(arch)
     try:
         listed = checksums.parse((place / names.sums).read_bytes(), str(place / names.sums))
     except OSError as exc:
@@ -59,12 +59,14 @@ def present(folder: Path, arch: Architecture) -> list[str]:
 
 def places(manifest: Manifest) -> list[dict[str, str]]:
     """Where a release's files go, in the words of ``verified_install``."""
-    return [
-        {"source": file.name, "path": K3S.program, "mode": "0755"}
-        if file.kind == "binary"
-        else {"source": file.name, "path": f"{K3S.images}/{file.name}", "mode": "0644"}
-        for file in manifest.files
-    ]
+    return [place_of(file.name, image=file.kind != "binary") for file in manifest.files]
+
+
+def place_of(name: str, *, image: bool) -> dict[str, str]:
+    """Where one file of a release goes."""
+    if image:
+        return {"source": name, "path": f"{K3S.images}/{name}", "mode": "0644"}
+    return {"source": name, "path": K3S.program, "mode": "0755"}
 
 
 def archive_places(manifest: Manifest, names: t.Iterable[str]) -> list[dict[str, str]]:
@@ -77,4 +79,4 @@ def archive_places(manifest: Manifest, names: t.Iterable[str]) -> list[dict[str,
     return found
 
 
-__all__ = ("archive_places", "load", "places", "present")
+__all__ = ("archive_places", "load", "place_of", "places", "present")

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import catalogue, gomodule, images
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.builder import Builder
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import upstream
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 
 
@@ -41,6 +42,14 @@ def manifest() -> Manifest:
     if not (folder / "manifest.json").exists():
         pytest.skip(f"no bundle in {folder}; playbooks/bundle.yml builds it")
     return Manifest.load(folder)
+
+
+def test_manifests_of_verified_modules_have_the_sums_of_those_that_are_fetched(
+    manifest: Manifest,
+) -> None:
+    assert {one.name: manifest.file(f"manifests/{one.name}").sha256 for one in upstream.ALL} == {
+        one.name: one.sha256 for one in upstream.ALL
+    }
 
 
 def test_two_images_of_the_same_parts_are_the_same_bits(tmp_path: Path, manifest: Manifest) -> None:

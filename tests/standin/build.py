@@ -26,6 +26,7 @@ import typing as t
 import zipfile
 from pathlib import Path
 
+import kine_build
 import stamping
 import yaml
 
@@ -67,11 +68,12 @@ def build(bundle: Path, version: str, cache: Path) -> Path:
     if not fits or fits.group(1) != kubernetes:
         raise SystemExit(f"--version {version}: it has to be v{kubernetes}+k3sN, as the bundle holds {kubernetes}.")
     sources = _sources()
-    parts = _digest(json.dumps([manifest["key"], _PROGRAMS, _WITHIN, _PLUGINS, _STAMPED]).encode())[:16]
+    kine = kine_build.built(cache)
+    parts = _digest(json.dumps([manifest["key"], _PROGRAMS, _WITHIN, _PLUGINS, _STAMPED, str(kine)]).encode())[:16]
     made_of = [
         parts,
         version,
-        *(_digest((HERE / name).read_bytes()) for name in ("build.py", "stamping.py")),
+        *(_digest((HERE / name).read_bytes()) for name in ("build.py", "kine_build.py", "stamping.py")),
         *(_digest(data) for _name, data in sources),
     ]
     key = _digest(json.dumps(made_of).encode())[:16]
@@ -83,7 +85,7 @@ def build(bundle: Path, version: str, cache: Path) -> Path:
             partial = cache / f"partial-{key}"
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
-            packed = _packed(bundle, cache / f"parts-{parts}", version)
+            packed = _packed(bundle, cache / f"parts-{parts}", version, kine)
             images = _images(bundle, partial / "k3s-airgap-images-amd64.tar", manifest)
             _executable(partial / "k3s", sources, packed, _stamp(bundle, version, manifest, packed, images))
             _sums(partial)
@@ -103,9 +105,10 @@ def _sources() -> list[tuple[str, bytes]]:
     return found
 
 
-def _packed(bundle: Path, folder: Path, version: str) -> list[Path]:
+def _packed(bundle: Path, folder: Path, version: str, kine: Path | None) -> list[Path]:
     """Each program as a gzip file of its own: packing takes most of the time, and only a new bundle changes most."""
-    plain = [Part(bundle / f"bin/{name}", "", f"bin/{name}") for name in _PROGRAMS]
+    plain = [Part(kine, "", "bin/kine")] if kine else []
+    plain += [Part(bundle / f"bin/{name}", "", f"bin/{name}") for name in _PROGRAMS]
     plain += [Part(bundle / f"cni/{name}", "", f"cni/{name}") for name in _PLUGINS]
     plain += [Part(bundle / f"images/{image}.tar", name, f"bin/{name}") for image, name in _WITHIN.items()]
     stamped = [part for part in plain if Path(part.name).name in _STAMPED]

@@ -34,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--said", action="append", default=[], help="what a run printed, to be searched for secrets")
     group.addoption("--watched", action="append", default=[], help="what exec_watch.py has seen, to be searched too")
     group.addoption("--secrets", action="store_true", help="also search all files and facts of the machines")
+    group.addoption("--cis", action="store_true", help="also see that the CIS profile of k3s holds on every machine")
     group.addoption("--network", default=None, help="network namespace to look from; by default the lab's")
 
 
@@ -43,11 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "upgrade: brings the cluster to another version")
     config.addinivalue_line("markers", "said: reads what a run has printed")
     config.addinivalue_line("markers", "watched: reads with what programs were started")
+    config.addinivalue_line("markers", "cis: the checklist of the CIS profile")
     config.addinivalue_line("markers", "secrets: searches all files and facts of the machines")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    marks = ("lifecycle", "outages", "upgrade", "said", "watched", "secrets")
+    marks = ("lifecycle", "outages", "upgrade", "said", "watched", "secrets", "cis")
     unwanted = [mark for mark in marks if not config.getoption(f"--{mark}")]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unwanted)]
     if left_out:

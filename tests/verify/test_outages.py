@@ -128,6 +128,21 @@ def test_the_api_goes_on_while_any_server_is_down(
     assert max(gaps.values()) <= LONGEST_GAP, gaps
 
 
+def test_the_api_goes_on_while_a_minority_is_down(
+    cluster: Cluster, inventory: Inventory, servers: list[str], namespace: str
+) -> None:
+    """All that etcd bears at the same time, the first servers among them."""
+    lost = servers[: (len(servers) - 1) // 2]
+    with Prober(cluster.url) as prober:
+        plug(inventory, "off", *lost)
+        note(cluster, namespace, "without-a-minority")
+        plug(inventory, "on", *lost)
+        until(lambda: all_ready(cluster, len(inventory.machines)), f"{', '.join(lost)} are back", 180)
+    print(f"longest time without an answer, without {', '.join(lost)}: {prober.gap:.1f} s")
+    assert cluster.core.read_namespaced_config_map("without-a-minority", namespace).data
+    assert prober.gap <= LONGEST_GAP
+
+
 def test_site_starts_servers_that_were_all_stopped(
     cluster: Cluster, inventory: Inventory, servers: list[str], namespace: str
 ) -> None:
@@ -135,7 +150,7 @@ def test_site_starts_servers_that_were_all_stopped(
     plug(inventory, "off", *servers)
     plug(inventory, "on", *servers)
     for server in servers:
-        on_machine(inventory, server, "systemctl stop kubelet containerd klubster-api-address || true")
+        on_machine(inventory, server, "systemctl stop k3s kubelet containerd klubster-api-address || true")
     done = ansible(inventory.source, "ansible-playbook", "playbooks/site.yml")
     assert done.returncode == 0, done.stdout[-4000:]
     until(lambda: all_ready(cluster, len(inventory.machines)), "all nodes are ready", 180)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import flannel, local_path, metallb
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import flannel, local_path, metallb, policies
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.manifests import Bundle
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Object
 
@@ -16,11 +16,12 @@ Plan = t.Mapping[str, t.Any]
 
 
 def cni_sets(bundle: Bundle, plan: Plan) -> list[Object]:
-    cni = plan["cni"]
+    cni, engine = plan["cni"], plan["engine"]
+    further = [policies.policies_set(engine["profile"])] if engine["name"] == "k3s" else []
     if cni.get("layer", cni["provider"]) == "none":
-        return [flannel.no_cni_set()]
+        return [flannel.no_cni_set(), *further]
     networks = plan["networks"]["pod"]
-    return [flannel.flannel_set(bundle, backend=cni["backend"], networks=networks, mtu=cni.get("mtu"))]
+    return [*further, flannel.flannel_set(bundle, backend=cni["backend"], networks=networks, mtu=cni.get("mtu"))]
 
 
 def storage_sets(bundle: Bundle, plan: Plan) -> list[Object]:
@@ -39,7 +40,8 @@ def storage_sets(bundle: Bundle, plan: Plan) -> list[Object]:
 
 def load_balancer_sets(bundle: Bundle, plan: Plan) -> list[Object]:
     load_balancer = plan["load_balancer"]
-    if load_balancer["provider"] == "none":
+    # k3s's own is no layer of ours.
+    if load_balancer["provider"] in ("none", "servicelb"):
         return [{"name": metallb.SET, "state": "absent"}]
     return [metallb.metallb_set(bundle, pools=load_balancer["pools"], mode=load_balancer["mode"])]
 

@@ -39,11 +39,11 @@ class ImageLike(t.Protocol):
 
 
 class Bundle(t.Protocol):
-    """What is needed of the source bundle's manifest."""
+    """What is needed of the source bundle's manifest, or of what takes its place."""
 
     def of_kind(self, kind: str) -> t.Sequence[BundleFileLike]: ...
 
-    def image(self, name: str) -> ImageLike: ...
+    def image(self, name: str, /) -> ImageLike | None: ...
 
 
 def load(bundle: Bundle, file_name: str) -> list[Object]:
@@ -105,9 +105,11 @@ def container(workload: Object, name: str) -> Object:
 
 
 def use_image(bundle: Bundle, entry: Object, name: str) -> None:
-    """Let a container run an image of the bundle; it is on the machines or nowhere."""
-    entry["image"] = bundle.image(name).reference
-    entry["imagePullPolicy"] = "Never"
+    """Let a container run an image of the bundle; it is on the machines or nowhere. Without one, upstream's stays."""
+    image = bundle.image(name)
+    if image is not None:
+        entry["image"] = image.reference
+        entry["imagePullPolicy"] = "Never"
 
 
 def images_of(objects: t.Iterable[Object]) -> set[str]:

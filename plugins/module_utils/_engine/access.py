@@ -14,7 +14,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layo
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
-ETCD_URL = "https://127.0.0.1:2379"
+#: of an API: whether the etcd that it works with answers and has a quorum
+_ETCD_CHECK = "/livez/etcd"
 #: the API's CA, and the certificate and key of a client with all rights; k3s has them in the administrator's file
 API_CERTIFICATES: dict[str, tuple[str, str, str]] = {
     "kubeadm": (
@@ -36,10 +37,18 @@ def api_of(engine: str, address: str, port: int) -> HttpsApi:
     return HttpsApi(address, port, authority, certificate, key)
 
 
-def etcd_of(engine: str, url: str = ETCD_URL) -> Etcd | None:
-    """This server's etcd; None where its data is kept elsewhere."""
-    certificates = LAYOUTS[engine].etcd_certificates
-    return Etcd(url, certificates) if Path(certificates[0]).exists() else None
+def etcd_of(engine: str, port: int, url: str = "") -> Etcd | None:
+    """This server's etcd; None where its data is kept elsewhere.
+
+    :param port: of the API; it speaks for members that others cannot ask in JSON, since each works with its own one.
+    """
+    layout = LAYOUTS[engine]
+    if engine == "k3s" and not Path(K3S.etcd_data).exists():
+        return None
+    url = url or layout.etcd_url
+    if layout.etcd_url_of_members:
+        return Etcd(url, layout.etcd_certificates)
+    return Etcd(url, layout.etcd_certificates, asked=lambda host: api_of(engine, host, port).passes(_ETCD_CHECK))
 
 
-__all__ = ("API_CERTIFICATES", "ETCD_URL", "api_of", "etcd_of")
+__all__ = ("API_CERTIFICATES", "api_of", "etcd_of")

@@ -17,7 +17,8 @@ def _table(*rows: tuple[str, str]) -> Table:
 
 
 # The first that matches wins. A cause may name what the text names: {0} is what the pattern's first group has found.
-# Words of k3s are those of its issues 390 (hetzner-k3s), 3727, 4049, 7000, 8381, 10755, 12745 and of its own code.
+# Words of k3s are those of its issues 390 (hetzner-k3s), 2527, 3727, 4049, 7000, 8381, 9748, 10755, 12745, 13498 and of
+# its own code.
 _CAUSES: Table = _table(
     (
         r"no space left on device",
@@ -83,7 +84,7 @@ _CAUSES: Table = _table(
     (
         (
             r"RAFT NO LEADER|etcdserver: no leader|etcd has no leader|lost leader"
-            r"|etcd cluster is unavailable or misconfigured"
+            r"|etcd cluster is unavailable or misconfigured|failed to publish local member to cluster through raft"
         ),
         (
             "etcd has no quorum: fewer than half of its members are there, so nothing can be read or written. Start "
@@ -91,8 +92,18 @@ _CAUSES: Table = _table(
         ),
     ),
     (
+        r"member has been permanently removed|has been removed from the cluster|tombstone file has been detected but",
+        (
+            "This server was taken out of etcd, and its data is that of a member that is no more. Reset this machine "
+            "(playbooks/reset.yml, --limit), then run again: it joins as a new one."
+        ),
+    ),
+    (
         r"too many learner members",
-        "Another server is joining etcd just now; one joins at a time. Run again when it is through.",
+        (
+            "Another server is joining etcd just now, or was lost while it joined; one joins at a time. Run again when "
+            "it is through, or take away what is gone for good with playbooks/remove_node.yml."
+        ),
     ),
     (
         r"running with swap on is not supported",
@@ -161,9 +172,8 @@ _CAUSES: Table = _table(
     (
         r"x509: certificate has expired or is not yet valid",
         (
-            "The machines' clocks differ, or a certificate has run out. Compare date -u on "
-            "all machines; see kubeadm "
-            "certs check-expiration."
+            "The machines' clocks differ, or a certificate has run out. Compare date -u on all machines; see kubeadm "
+            "certs check-expiration, or k3s certificate check."
         ),
     ),
     (
@@ -204,6 +214,8 @@ _SYMPTOMS: Table = _table(
         (
             r"i/o timeout|context deadline exceeded.*dial|dial.*context deadline exceeded|connection timed out"
             r"|request canceled while waiting for connection|Client\.Timeout exceeded"
+            # An agent of k3s asks by way of its own load balancer, which hangs up when no server answers.
+            r"|/cacerts\\?\": (EOF|read tcp [^\n]*connection reset by peer)"
         ),
         (
             "A machine does not answer: a firewall drops the packets, or it is down. The API's port must be open "

@@ -36,6 +36,10 @@ class EngineLayout:
     mounts: tuple[str, ...]
     #: of etcd on a server: CA, certificate, key
     etcd_certificates: tuple[str, str, str]
+    #: where etcd answers in JSON on its own server
+    etcd_url: str
+    #: whether it does so where its members say that they are asked, too
+    etcd_url_of_members: bool
     #: TCP ports that the engine listens on
     server_ports: tuple[int, ...]
     node_ports: tuple[int, ...]

@@ -47,9 +47,18 @@ class Member:
 class Etcd:
     """etcd as seen from a server, with a certificate that the engine made for it."""
 
-    def __init__(self, url: str, certificates: tuple[str, str, str], timeout: float = 5.0) -> None:
-        """``certificates``: files of the CA, of a client's certificate and of its key."""
-        self._url, self._timeout = url, timeout
+    def __init__(
+        self,
+        url: str,
+        certificates: tuple[str, str, str],
+        timeout: float = 5.0,
+        asked: t.Callable[[str], bool] | None = None,
+    ) -> None:
+        """``certificates``: files of the CA, of a client's certificate and of its key.
+
+        :param asked: whether the member on a host answers, where its own address does not speak JSON.
+        """
+        self._url, self._timeout, self._asked = url, timeout, asked
         authority, certificate, key = certificates
         self._context = ssl.create_default_context(cafile=authority)
         self._context.load_cert_chain(certificate, key)
@@ -63,6 +72,9 @@ class Etcd:
 
     def healthy(self, member: Member) -> bool:
         """Whether a member answers for itself."""
+        if self._asked is not None:
+            hosts = [urllib.parse.urlsplit(url).hostname for url in member.client_urls]
+            return any(self._asked(host) for host in hosts if host)
         for url in member.client_urls:
             try:
                 self._post(url, "/v3/maintenance/status", {})
@@ -184,6 +196,18 @@ def is_of(member: Member, node: str) -> bool:
     return member.name == node or re.fullmatch(re.escape(node) + "-[0-9a-f]{8}", member.name) is not None
 
 
+def find(members: t.Sequence[Member], node: str, address: str = "") -> Member | None:
+    """The member of a Node. One that was lost before it first started has no name yet: its address tells.
+
+    :param address: of the machine, as other members reach it.
+    """
+    for member in members:
+        hosts = {urllib.parse.urlsplit(url).hostname for url in member.peer_urls}
+        if is_of(member, node) or (not member.name and address in hosts):
+            return member
+    return None
+
+
 def health(address: str = "127.0.0.1", port: int = 2381, timeout: float = 2.0) -> str:
     """What etcd of this machine says of its health, and why; empty when it says nothing.
 
@@ -238,6 +262,7 @@ __all__ = (
     "Etcd",
     "EtcdError",
     "Member",
+    "find",
     "health",
     "is_of",
     "lists_agree",

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import drain, nodes
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import block_yaml, drain, k3s_match, nodes
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, api_of_kubeconfig
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd, EtcdError, find
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3sLayout
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import version_of_output
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
@@ -36,11 +37,12 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker i
     write_marker,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, Phase
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, InvalidInput
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, InvalidInput, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import journal, states
 
 _PAUSE = 0.2
+_PORT = 6443
 # systemd starts it again 5 s after each end: the third end is no accident.
 _ENDS = 3
 
@@ -75,11 +77,12 @@ class K3sSettings:
 
 @dataclass(frozen=True)
 class Compared:
-    """Names of Nodes whose labels or taints differ, that we cordoned, and that are not there."""
+    """Names of Nodes whose labels or taints differ, that we cordoned, and that are not there; and what is refused."""
 
     differing: tuple[str, ...] = ()
     shut: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    refused: tuple[Problem, ...] = ()
 
 
 @dataclass
@@ -140,10 +143,18 @@ class K3s:
         # Somebody ran the uninstaller: nothing of the node is left but our marker.
         return "none"
 
-    def state(self, machines: t.Sequence[NodeSettings] = (), versions: tuple[str, ...] = ()) -> NodeState:
+    def state(
+        self,
+        machines: t.Sequence[NodeSettings] = (),
+        versions: tuple[str, ...] = (),
+        config: t.Mapping[str, t.Any] | None = None,
+        authority: str = "",
+    ) -> NodeState:
         """What this machine says of itself and, where its API serves, what the cluster says of ``machines``.
 
         :param versions: what runs here, where that differs from what is wanted.
+        :param config: what k3s would be started with, where that differs from what it was started with.
+        :param authority: hash of the CA that a user wants the cluster to have.
         """
         phase = self.phase()
         if phase != "complete":
@@ -153,17 +164,20 @@ class K3s:
             api = self.api()
             ready = api is not None and api.ready()
             if api is not None and ready:
-                compared = self._compared(api, machines)
+                compared = self._compared(api, machines, config)
+        have = self._ca_hash()
+        refused = [*compared.refused, *_other_authority(self.node.name, authority, have)]
         return NodeState(
             phase,
             api_ready=ready,
-            ca_hash=self._ca_hash(),
+            ca_hash=have,
             node_name=self.node.name,
             address=self.node.address,
             versions=versions,
             differing=compared.differing,
             shut=compared.shut,
             absent=compared.absent,
+            refused=tuple({key: str(value) for key, value in vars(problem).items()} for problem in refused),
         )
 
     def versions(self) -> tuple[str, ...]:
@@ -200,12 +214,14 @@ class K3s:
 
     # --- verbs
 
-    def begin(self, given: str, given_agent: str) -> None:
+    def begin(self, given: str, given_agent: str, authority: t.Mapping[str, str] | None = None) -> None:
         """Start the cluster on its first server.
 
         :param given: the user's token; empty takes the one that is there, or makes one.
         :param given_agent: the same, for the token that agents get.
+        :param authority: CAs and keys of the user's own, by their names below k3s's folder for them; they are secrets.
         """
+        self._place(authority or {})
         for path, token in ((self.layout.token, given), (self.layout.agent_token, given_agent)):
             self._write_token(path, tokens.parse(token).short if token else self._read(path) or secrets.token_hex(32))
         self._enter(Marker(self.cluster.name, "init", complete=False))
@@ -245,27 +261,33 @@ class K3s:
                     raise EngineError(self.explained(f"Node {node.name} did not register: {exc}")) from exc
                 time.sleep(_PAUSE)
 
-    def start(self, action: t.Literal["start", "restart"]) -> None:
-        """Start the service and wait until it is ready.
+    def start(self, action: t.Literal["start", "restart", ""]) -> None:
+        """Start the service, unless systemd is at it already, and wait until it is ready.
 
         It has no limit of its own: with a wrong token it would never be ready, and systemd would wait for ever.
 
         :raises EngineError: it ends again and again, or the deadline passed; the likely cause comes first.
         """
-        self.run(["systemctl", "reset-failed", self.unit], check=False)
+        began = time.time()
+        if action:
+            self.run(["systemctl", "reset-failed", self.unit], check=False)
         before = self._restarts()
-        self.run(["systemctl", "--no-block", action, self.unit])
+        if action:
+            self.run(["systemctl", "--no-block", action, self.unit])
         deadline = time.monotonic() + self.timeout
         while not self._is_up():
             ends = self._restarts() - before
             if ends >= _ENDS or time.monotonic() > deadline:
                 what = f"ended {ends} times" if ends >= _ENDS else f"was not ready within {self.timeout:g} s"
-                raise EngineError(self.explained(f"{self.unit} {what}."))
+                raise EngineError(self.explained(f"{self.unit} {what}.", since=began))
             time.sleep(_PAUSE)
 
-    def explained(self, what: str) -> str:
-        """A message that begins with the likely cause and ends with the journal, tokens masked."""
-        text = tokens.masked(journal(self.unit, self.run), self._secrets())
+    def explained(self, what: str, since: float | None = None) -> str:
+        """A message that begins with the likely cause and ends with the journal, tokens masked.
+
+        :param since: seconds of the epoch; what an earlier start said is no cause of this one's failure.
+        """
+        text = tokens.masked(journal(self.unit, self.run, since=since), self._secrets())
         tail = "\n".join(text.splitlines()[-12:])
         parts = [likely_cause(text), what, f"The journal ends:\n{tail}" if tail else ""]
         return "\n".join(part for part in parts if part)
@@ -311,7 +333,7 @@ class K3s:
         said = self.run(["systemctl", "show", "--property", "NRestarts", "--value", self.unit], check=False).stdout
         return int(said.strip() or 0) if said.strip().isdigit() else 0
 
-    def _compared(self, api: Api, machines: t.Sequence[NodeSettings]) -> Compared:
+    def _compared(self, api: Api, machines: t.Sequence[NodeSettings], config: t.Mapping[str, t.Any] | None) -> Compared:
         try:
             found = {item["metadata"]["name"]: item for item in api.get("/api/v1/nodes")["items"]}
         except ApiError:
@@ -321,6 +343,7 @@ class K3s:
             tuple(m.name for m in known if nodes.patch_for(found[m.name], m, self._taints(m))),
             tuple(machine.name for machine in known if drain.is_ours(found[machine.name])),
             tuple(machine.name for machine in machines if machine.name not in found),
+            tuple(k3s_match.refused(config, found.get(self.node.name, {})) if config is not None else ()),
         )
 
     def _taints(self, node: NodeSettings) -> list[dict[str, str]]:
@@ -336,6 +359,24 @@ class K3s:
     def _secrets(self) -> list[str]:
         texts = [self._read(path) for path in (self.layout.token, self.layout.agent_token)]
         return [tokens.parse(text).secret for text in texts if text]
+
+    def _place(self, authority: t.Mapping[str, str]) -> None:
+        """Before k3s makes CAs of its own.
+
+        :raises EngineError: it has made them already.
+        """
+        folder = self._at(self.layout.authorities)
+        for name, text in authority.items():
+            place = folder / name
+            if place.exists() and place.read_text(encoding="utf-8") != text:
+                raise EngineError(
+                    f"klubster_ca_dir: {place} is there already, and is another one: k3s was started here without it. "
+                    f"Reset this machine (playbooks/reset.yml with --limit), or leave klubster_ca_dir empty."
+                )
+        for name, text in authority.items():
+            for parent in (folder.parent, folder, (folder / name).parent):
+                parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(folder / name, text.encode(), mode=0o600)
 
     def _write_token(self, path: str, text: str) -> None:
         place = self._at(path)
@@ -357,15 +398,52 @@ class K3s:
         return self.root / path.lstrip("/")
 
 
+def _other_authority(name: str, wanted: str, have: str) -> list[Problem]:
+    if wanted in ("", have):
+        return []
+    return [
+        Problem(
+            "klubster_ca_dir",
+            f"a CA with the hash {wanted[:8]}…",
+            f"The cluster lives with another CA: that of {name} has the hash {have[:8]}….",
+            "Leave it empty. To replace the CA of a living cluster, see 'k3s certificate rotate-ca'; to begin anew, "
+            "run playbooks/reset.yml first.",
+        )
+    ]
+
+
 def farewell(layout: K3sLayout, node_name: str, *, leave: bool) -> list[str]:
     """Before a machine is taken back from a cluster that goes on: k3s takes the member out when its Node goes."""
-    api = api_of_kubeconfig(Path(layout.kubeconfig), "127.0.0.1", 6443) if leave else None
+    port = _api_port(Path(layout.config))
+    api = api_of_kubeconfig(Path(layout.kubeconfig), "127.0.0.1", port) if leave else None
     if api is None:
         return []
     with contextlib.suppress(ApiError):
         api.delete(f"/api/v1/nodes/{node_name}")
+        if Path(layout.etcd_certificates[0]).exists():
+            until_left(Etcd(layout.etcd_url, layout.etcd_certificates), node_name)
         return [f"deleted Node {node_name}"]
     return []
 
 
-__all__ = ("Action", "K3s", "K3sInvitation", "K3sSettings", "farewell")
+def _api_port(config: Path) -> int:
+    """As it stands in the configuration that we wrote; k3s's default where there is none."""
+    try:
+        found = block_yaml.loads(config.read_text(encoding="utf-8")).get("https-listen-port")
+    except (OSError, block_yaml.YamlError):
+        found = None
+    return found if isinstance(found, int) else _PORT
+
+
+def until_left(etcd: Etcd, node_name: str, timeout: float = 30.0) -> None:
+    """Wait until another server has taken this one's member out of etcd; of two, the one that stays could not any more.
+
+    Its etcd stops by that, so no answer is an answer.
+    """
+    deadline = time.monotonic() + timeout
+    with contextlib.suppress(EtcdError):
+        while find(etcd.members(), node_name) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+
+
+__all__ = ("Action", "K3s", "K3sInvitation", "K3sSettings", "farewell", "until_left")

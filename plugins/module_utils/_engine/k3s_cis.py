@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The CIS profile of k3s as data: keys, kernel settings, files. One switch turns all of it on.
+"""The CIS profile of k3s as data: keys, kernel settings, files, modes. One switch turns all of it on.
 
 https://docs.k3s.io/security/hardening-guide
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import Role
 
@@ -27,7 +26,13 @@ SYSCTLS: t.Final[dict[str, int]] = {
     "vm.overcommit_memory": 1,
     "vm.panic_on_oom": 0,
 }
-SYSCTL_FILE: t.Final = "/etc/sysctl.d/90-kubelet.conf"
+#: folders of a server that are there before its first start, and their modes
+FOLDERS: t.Final[dict[str, int]] = {_SERVER: 0o700, LOGS: 0o700}
+#: certificates of a server, which k3s writes for everybody to read (control 1.1.20)
+CERTIFICATES: t.Final = (f"{_SERVER}/tls", "*.crt")
+CERTIFICATE_MODE: t.Final = 0o600
+#: namespaces whose service account for everybody gives its token to no pod unasked (control 5.1.5)
+WITHOUT_TOKENS: t.Final = ("default", "kube-node-lease", "kube-public")
 
 _CIPHERS = (
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
@@ -58,38 +63,20 @@ _SERVERS: t.Final[dict[str, t.Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Placed:
-    """A file or folder that has to be there before the first start."""
-
-    path: str
-    mode: int
-    #: None for a folder
-    content: t.Optional[str] = None
-
-
 def keys(role: Role) -> dict[str, t.Any]:
     """Keys of the configuration; the user's own entries are laid over them."""
     return dict(_SERVERS if role == "server" else _BOTH)
 
 
-def placed(role: Role, exempt: t.Sequence[str] = ()) -> tuple[Placed, ...]:
-    """Folders and files of a machine.
+def files(role: Role, exempt: t.Sequence[str] = ()) -> dict[str, str]:
+    """Files that the keys name, by path; they have to be there before the first start.
 
     :param exempt: namespaces whose pods may do more than the profile allows: those of add-ons that need it.
     """
     if role != "server":
-        return ()
+        return {}
     namespaces = list(dict.fromkeys(["kube-system", "compliance-operator-system", *exempt]))
-    return (
-        Placed(LOGS, 0o700),
-        Placed(ADMISSION, 0o600, _text(_admission(namespaces))),
-        Placed(AUDIT, 0o600, _text(_POLICY)),
-    )
-
-
-def sysctl_text() -> str:
-    return "".join(f"{name} = {value}\n" for name, value in sorted(SYSCTLS.items()))
+    return {ADMISSION: _text(_admission(namespaces)), AUDIT: _text(_POLICY)}
 
 
 _POLICY: t.Final = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
@@ -130,4 +117,15 @@ def _text(document: t.Mapping[str, t.Any]) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-__all__ = ("ADMISSION", "AUDIT", "LOGS", "SYSCTLS", "SYSCTL_FILE", "Placed", "keys", "placed", "sysctl_text")
+__all__ = (
+    "ADMISSION",
+    "AUDIT",
+    "CERTIFICATES",
+    "CERTIFICATE_MODE",
+    "FOLDERS",
+    "LOGS",
+    "SYSCTLS",
+    "WITHOUT_TOKENS",
+    "files",
+    "keys",
+)

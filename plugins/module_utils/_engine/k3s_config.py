@@ -52,6 +52,8 @@ _FOREIGN = ("kubernetes.io", "k8s.io")
 _CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule"
 # Options whose value is a list; ours and the user's are one list then.
 _JOINED_OPTIONS = ("enable-admission-plugins", "disable-admission-plugins", "feature-gates")
+#: namespace of our provisioner, whose helper pods make folders on the nodes; MetalLB's says itself that it needs more
+_LOCAL_PATH = "local-path-storage"
 _TELLTALE = ("token", "secret", "pass", "cred", "auth", "key", "endpoint")
 
 
@@ -95,6 +97,8 @@ class K3sCluster:
     datastore: Datastore = "etcd"
     secrets_encryption: bool = False
     profile: Profile = ""
+    #: namespaces of add-ons that need more than the profile allows, and do not say so themselves
+    exempt: tuple[str, ...] = ()
     single_node: bool = False
     #: agents have a token of their own
     agent_token: bool = False
@@ -111,9 +115,11 @@ def cluster_of(plan: t.Mapping[str, t.Any], **further: t.Any) -> K3sCluster:
     """From the plan's plain data; ``further`` is what the plan does not know yet, or overrides it."""
     networks, api = plan["networks"], plan["api"]
     single = bool(plan["single_node"])
+    exempt: list[str] = []
     disabled = ["servicelb"] if plan["load_balancer"]["provider"] != "servicelb" else []
     if plan["storage"]["local_path"]["enabled"]:
         disabled.append("local-storage")
+        exempt.append(_LOCAL_PATH)
     given: dict[str, t.Any] = {
         "version": plan["engine"]["version"],
         "pod_networks": tuple(networks["pod"]),
@@ -126,6 +132,7 @@ def cluster_of(plan: t.Mapping[str, t.Any], **further: t.Any) -> K3sCluster:
         "cni": plan["cni"]["provider"],
         "flannel_backend": plan["cni"]["backend"],
         "disabled": tuple(disabled),
+        "exempt": tuple(exempt),
         "datastore": "sqlite" if single else "etcd",
         "single_node": single,
         "kubelet_config": dict(plan["engine"]["kubelet_config"]),

@@ -39,6 +39,8 @@ class K3sLayout(EngineLayout):
     server_token: str
     server_agent_token: str
     server_ca: str
+    #: where CAs lie, those of the user's own too
+    authorities: str
     data_dir: str
     images: str
     manifests: str
@@ -83,6 +85,9 @@ K3S = K3sLayout(
         f"{_DATA}/server/tls/etcd/client.crt",
         f"{_DATA}/server/tls/etcd/client.key",
     ),
+    # 2379 speaks gRPC only, and this one listens on loopback only (decision 0031).
+    etcd_url="https://127.0.0.1:2382",
+    etcd_url_of_members=False,
     program="/usr/local/bin/k3s",
     links=("kubectl", "crictl", "ctr"),
     units={"server": "k3s.service", "agent": "k3s-agent.service"},
@@ -96,6 +101,7 @@ K3S = K3sLayout(
     server_token=f"{_DATA}/server/token",
     server_agent_token=f"{_DATA}/server/agent-token",
     server_ca=f"{_DATA}/server/tls/server-ca.crt",
+    authorities=f"{_DATA}/server/tls",
     data_dir=_DATA,
     images=f"{_DATA}/agent/images",
     manifests=f"{_DATA}/server/manifests",

@@ -11,7 +11,13 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import FLAGS, SHORT, Flag, Release
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import (
+    FLAGS,
+    SHORT,
+    Flag,
+    Release,
+    release,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_tokens import HIDDEN
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, Problem
 
@@ -19,6 +25,19 @@ Config = t.Mapping[str, t.Any]
 #: the annotation in which k3s keeps what a node was started with, secrets left out
 NODE_ARGUMENTS = "k3s.io/node-args"
 _OMITTED = "********"
+#: where a user sets what the collection writes into a key
+_VARIABLES = {
+    "cluster-cidr": "klubster_pod_network",
+    "cluster-dns": "klubster_service_network",
+    "cluster-domain": "klubster_dns_domain",
+    "disable": "klubster_load_balancer, or klubster_k3s_config.disable",
+    "disable-network-policy": "klubster_cni, or klubster_k3s_config.disable-network-policy",
+    "flannel-backend": "klubster_cni, klubster_cni_backend",
+    "secrets-encryption": "klubster_secrets_encryption, or klubster_profile",
+    "service-cidr": "klubster_service_network",
+}
+#: what may be done instead of setting it back
+_BESIDE = {"secrets-encryption": ", or keep it beside the profile: 'secrets-encryption: false' in klubster_k3s_config"}
 
 
 class Unreadable(KlubsterError):
@@ -83,6 +102,31 @@ def compare_with_running(
             if other != value
         ]
     return result
+
+
+def refused(wanted: Config, node: t.Mapping[str, t.Any]) -> list[Problem]:
+    """What a living server would not take: keys that a cluster keeps for as long as it lives.
+
+    :param node: the server's Node object; without k3s's annotation nobody knows what it was started with.
+    :raises Unreadable: the annotation is not what k3s writes.
+    """
+    metadata, status = node.get("metadata") or {}, node.get("status") or {}
+    said = (metadata.get("annotations") or {}).get(NODE_ARGUMENTS)
+    if not said:
+        return []
+    version = release(str((status.get("nodeInfo") or {}).get("kubeletVersion", "")).lstrip("v"))
+    name = str(metadata.get("name"))
+    unlike = compare_with_running({name: wanted}, {name: reported(said)}, version)
+    return [
+        Problem(
+            _VARIABLES.get(one.key, f"klubster_k3s_config.{one.key}"),
+            one.other,
+            f"A living cluster keeps k3s's {one.key!r}, and {name} runs with {one.value!r}.",
+            f"Set it back{_BESIDE.get(one.key, '')}. To change it, save what the cluster holds, run "
+            "playbooks/reset.yml and then playbooks/site.yml with the new value.",
+        )
+        for one in unlike
+    ]
 
 
 def reported(text: str) -> dict[str, t.Any]:
@@ -175,4 +219,4 @@ def _shown(flag: Flag, canonical: str) -> str:
     return canonical.strip('"') or "(none)"
 
 
-__all__ = ("NODE_ARGUMENTS", "Mismatch", "Unreadable", "compare", "compare_with_running", "reported")
+__all__ = ("NODE_ARGUMENTS", "Mismatch", "Unreadable", "compare", "compare_with_running", "refused", "reported")

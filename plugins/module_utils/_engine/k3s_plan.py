@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_config, k3s_match
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_cis, k3s_config, k3s_match
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import release
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
 
@@ -33,8 +33,19 @@ def problems(plan: Plan) -> list[Problem]:
 def files(plan: Plan) -> dict[str, dict[str, str]]:
     """By machine: path and content. The keys have passed ``problems``."""
     cluster = _cluster(plan)
-    names = [machine["name"] for machine in plan["machines"]]
-    return {name: k3s_config.files(cluster, _effective(plan, cluster, name)) for name in names}
+    return {
+        machine["name"]: {
+            **k3s_config.files(cluster, _effective(plan, cluster, machine["name"])),
+            **(k3s_cis.files(machine["role"], cluster.exempt) if cluster.profile == "cis" else {}),
+        }
+        for machine in plan["machines"]
+    }
+
+
+def sysctls(plan: Plan) -> dict[str, str]:
+    """Kernel settings that every machine needs before k3s starts there for the first time."""
+    wanted = k3s_cis.SYSCTLS if plan["engine"]["profile"] == "cis" else {}
+    return {name: str(value) for name, value in wanted.items()}
 
 
 def _effective(plan: Plan, cluster: k3s_config.K3sCluster, name: str) -> k3s_config.Config:
@@ -53,4 +64,4 @@ def _cluster(plan: Plan) -> k3s_config.K3sCluster:
     )
 
 
-__all__ = ("files", "problems")
+__all__ = ("files", "problems", "sysctls")

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import functools
 import re
-import struct
 import typing as t
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import checksums
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import check_urls, shown
 
 RELEASES = "https://github.com/k3s-io/k3s/releases/download"
 #: forms of the image archive, the smallest first
 IMAGE_FORMS = ("tar.zst", "tar.gz", "tar")
-
-Step = t.Literal["none", "patch", "minor", "skip", "downgrade"]
 
 _VERSION = re.compile(
     r"v?(?P<major>0|[1-9]\d*)\.(?P<minor>0|[1-9]\d*)\.(?P<patch>0|[1-9]\d*)"
@@ -107,55 +102,6 @@ def version_of_output(text: str) -> K3sVersion:
             [Problem("k3s --version", text[:80], "does not say 'k3s version …'.", "Is this program k3s?")]
         )
     return K3sVersion.parse(words[2], "k3s --version")
-
-
-def step(installed: K3sVersion, wanted: K3sVersion) -> Step:
-    """What it means to go from one version to the other. Kubernetes knows no way back and no skipped minor release."""
-    if wanted == installed:
-        return "none"
-    if wanted < installed:
-        return "downgrade"
-    if (wanted.major, wanted.minor) == (installed.major, installed.minor):
-        return "patch"
-    follows = wanted.major == installed.major and wanted.minor == installed.minor + 1
-    return "minor" if follows else "skip"
-
-
-def check_step(installed: K3sVersion, wanted: K3sVersion, variable: str = "version") -> Step:
-    """The step, if it is one that can be taken.
-
-    :raises InvalidInput: a downgrade, or a minor release is skipped.
-    """
-    found = step(installed, wanted)
-    if found == "downgrade":
-        raise InvalidInput(
-            [
-                Problem(
-                    variable,
-                    str(wanted),
-                    f"is older than the installed {installed}.",
-                    "Kubernetes cannot go back; restore a snapshot that was taken with the older version.",
-                )
-            ]
-        )
-    if found == "skip":
-        following = f"{installed.major}.{installed.minor + 1}"
-        raise InvalidInput(
-            [
-                Problem(
-                    variable,
-                    str(wanted),
-                    f"is more than one minor release after the installed {installed}.",
-                    f"Go to a release of {following} first.",
-                )
-            ]
-        )
-    return found
-
-
-def within_skew(server: K3sVersion, agent: K3sVersion) -> bool:
-    """Whether an agent may run with a server: never a newer minor release, and at most three older."""
-    return server.major == agent.major and 0 <= server.minor - agent.minor <= 3
 
 
 @dataclass(frozen=True)
@@ -294,137 +240,6 @@ def release_files(
     return files
 
 
-def airgap_files(
-    folder: Path,
-    arch: Architecture,
-    version: K3sVersion | None = None,
-    *,
-    images: bool = True,
-    variable: str = "airgap_dir",
-) -> list[dict[str, t.Any]]:
-    """The verified files of a folder that was filled where there is internet.
-
-    Looked for in ``<folder>/<version>`` where that exists, else in ``folder``: the program, the list of sums, and the
-    first of the image archive's forms. Other files are left alone.
-
-    :param images: whether the archive must be there; it is taken when it is, in any case.
-    :raises InvalidInput: names everything that is missing, not listed, damaged or for another architecture.
-    """
-    if version is not None and (folder / str(version)).is_dir():
-        folder = folder / str(version)
-    if not folder.is_dir():
-        raise InvalidInput([Problem(variable, str(folder), "is no folder on this machine.", "Give the right path.")])
-    present = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
-    archives = [arch.images(form) for form in IMAGE_FORMS]
-    archive = next((name for name in archives if name in present), None)
-    problems = [_missing(variable, folder, name, present) for name in (arch.binary, arch.sums) if name not in present]
-    if images and archive is None:
-        problems.append(_missing(variable, folder, " or ".join(archives), present))
-    if problems:
-        raise InvalidInput(problems)
-    try:
-        listed = checksums.parse((folder / arch.sums).read_bytes(), str(folder / arch.sums))
-    except checksums.ChecksumListError as exc:
-        remedy = "Fetch the list of sums of this release again."
-        raise InvalidInput(
-            [Problem(variable, str(folder), f"has a list of sums that is no use: {exc}", remedy)]
-        ) from exc
-    files = []
-    for kind, name, mode in (("binary", arch.binary, "0755"), ("images", archive, "0644")):
-        if name is None:
-            continue
-        problem = _unlike(variable, folder, name, listed, arch.sums) or (
-            wrong_program(folder / name, arch, variable) if kind == "binary" else None
-        )
-        if problem:
-            problems.append(problem)
-            continue
-        path = folder / name
-        size = path.stat().st_size
-        files.append(
-            {"kind": kind, "name": name, "mode": mode, "path": str(path), "sha256": listed[name], "size": size}
-        )
-    if problems:
-        raise InvalidInput(problems)
-    return files
-
-
-def _missing(variable: str, folder: Path, name: str, present: t.Sequence[str]) -> Problem:
-    there = (", ".join(present[:8]) + (", …" if len(present) > 8 else "")) or "nothing"
-    return Problem(variable, str(folder), f"has no {name}; there is {there}.", "Put it there, as the release names it.")
-
-
-def _unlike(variable: str, folder: Path, name: str, listed: t.Mapping[str, str], sums: str) -> Problem | None:
-    if name not in listed:
-        return Problem(
-            variable, str(folder), f"has a {sums} that does not name {name}.", "Fetch the list of the same release."
-        )
-    found = sha256_of(folder / name)
-    if found != listed[name]:
-        return Problem(
-            variable,
-            str(folder / name),
-            f"has the sha256 {found}, but {sums} says {listed[name]}.",
-            "It is damaged or of another release: copy it and the list of sums again.",
-        )
-    return None
-
-
-def own_build(
-    path: Path, sha256: str | None = None, arch: Architecture | None = None, variable: str = "binary"
-) -> dict[str, t.Any]:
-    """A program that the user built; its sum is computed, and compared where one is given.
-
-    :param arch: of the machine, to find a program that cannot run there; None leaves that out.
-    :raises InvalidInput: it is not there, is no program, is for another architecture, or is not what the sum says.
-    """
-    if not path.is_file():
-        raise InvalidInput(
-            [Problem(variable, str(path), "is no file on this machine.", "Give the path of your build.")]
-        )
-    if sha256 is not None and not checksums.is_sha256(sha256):
-        raise InvalidInput(
-            [Problem(f"{variable}_sha256", sha256, "is not 64 hexadecimal digits.", "Take it from sha256sum.")]
-        )
-    problem = wrong_program(path, arch, variable)
-    if problem:
-        raise InvalidInput([problem])
-    found = sha256_of(path)
-    if sha256 is not None and found != sha256.lower():
-        raise InvalidInput(
-            [
-                Problem(
-                    variable,
-                    str(path),
-                    f"has the sha256 {found}, but {sha256.lower()} was given.",
-                    "Give the sum of this build, or this sum's build.",
-                )
-            ]
-        )
-    size = path.stat().st_size
-    return {"kind": "binary", "name": "k3s", "mode": "0755", "path": str(path), "sha256": found, "size": size}
-
-
-def wrong_program(path: Path, arch: Architecture | None, variable: str) -> Problem | None:
-    """Why a file cannot be started on a machine, by its first bytes; a script runs everywhere."""
-    with path.open("rb") as stream:
-        head = stream.read(20)
-    if head.startswith(b"#!"):
-        return None
-    if len(head) < 20 or not head.startswith(b"\x7fELF"):
-        return Problem(variable, str(path), "is no program.", "Give the program itself, not an archive or a page.")
-    machine = struct.unpack("<H" if head[5] == 1 else ">H", head[18:20])[0]
-    if arch is None or machine == arch.elf:
-        return None
-    known = {entry.elf: entry.name for entry in ARCHITECTURES.values()}
-    return Problem(
-        variable,
-        str(path),
-        f"is a program for {known.get(machine, f'ELF machine {machine}')}, the machine is {arch.name}.",
-        f"Give the one for {arch.name}.",
-    )
-
-
 __all__ = (
     "AMD64",
     "ARCHITECTURES",
@@ -434,15 +249,8 @@ __all__ = (
     "RELEASES",
     "Architecture",
     "K3sVersion",
-    "Step",
-    "airgap_files",
     "architecture",
-    "check_step",
-    "own_build",
     "places",
     "release_files",
-    "step",
     "version_of_output",
-    "within_skew",
-    "wrong_program",
 )

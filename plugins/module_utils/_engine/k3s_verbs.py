@@ -12,21 +12,24 @@ from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner, run
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
+    k3s_config,
     k3s_environment,
     k3s_registries,
     k3s_units,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.comparison import Change, Look
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s, K3sInvitation, K3sSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_hardening import Hardening
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_verbs import node_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import Settled, settle
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, managed_files, services
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, managed_files, selinux, services
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
 VERBS = ("present", "begun", "joined", "invited", "labelled", "registered", "snapshotted")
 INSTALL_SETS = ("engine", "images")
+_SELINUX = f"{K3S.drop_ins}/15-klubster-selinux.yaml"
 #: options of every module that is about a machine of this engine
 ARGUMENTS: dict[str, t.Any] = {
     "cluster": {"type": "str", "required": True},
@@ -47,6 +50,7 @@ ARGUMENTS: dict[str, t.Any] = {
     },
     "datastore": {"type": "str", "default": "etcd", "choices": ["etcd", "sqlite", "external"]},
     "single_node": {"type": "bool", "default": False},
+    "profile": {"type": "str", "default": "none", "choices": ["none", "cis"]},
 }
 
 
@@ -89,6 +93,10 @@ def wanted_files(machine: K3s, params: t.Mapping[str, t.Any]) -> list[managed_fi
     role, layout = machine.node.role, machine.layout
     files = [managed_files.WantedFile(path, content, mode=0o600) for path, content in sorted(params["files"].items())]
     files.append(managed_files.WantedFile(f"/etc/systemd/system/{machine.unit}", k3s_units.unit(layout, role)))
+    if not any("\nselinux:" in f"\n{text}" for text in params["files"].values()) and (
+        selinux.mode(machine.root) != "disabled" and selinux.has_k3s_policy(machine.root)
+    ):
+        files.append(managed_files.WantedFile(_SELINUX, "selinux: true\n", mode=0o600))
     secret = []
     if params["registries"]:
         secret.append((layout.registries, k3s_registries.render(params["registries"])))
@@ -96,6 +104,10 @@ def wanted_files(machine: K3s, params: t.Mapping[str, t.Any]) -> list[managed_fi
     if environment != k3s_environment.Environment():
         secret.append((layout.environment(role), k3s_environment.render(environment)))
     return [*files, *(managed_files.WantedFile(path, text, mode=0o600, secret=True) for path, text in secret)]
+
+
+def hardening_of(machine: K3s, params: t.Mapping[str, t.Any]) -> Hardening:
+    return Hardening(machine, params.get("profile") == "cis")
 
 
 def service_of(machine: K3s, files: t.Sequence[managed_files.WantedFile]) -> services.Service:
@@ -142,15 +154,31 @@ def _on_node(machine: K3s, params: t.Mapping[str, t.Any]) -> Outcome:
     return Outcome(changed=True)
 
 
-def inspect(machine: K3s, params: t.Mapping[str, t.Any], versions: tuple[str, ...] = ()) -> Outcome:
-    """What the machine is."""
+def inspect(
+    machine: K3s, params: t.Mapping[str, t.Any], versions: tuple[str, ...] = (), *, reconfigured: bool = False
+) -> Outcome:
+    """What the machine is.
+
+    :param reconfigured: whether k3s would be started with another configuration, which the cluster may not bear.
+    """
     machines = [node_of(entry) for entry in params.get("nodes") or []]
-    return Outcome(node=asdict(machine.state(machines, versions)), machine=dict(params["node"]))
+    lives = machine.is_server and machine.phase() == "complete"
+    config = k3s_config.read(params["files"]) if reconfigured and lives else None
+    state = machine.state(machines, versions, config, params.get("ca_hash") or "")
+    return Outcome(node=asdict(state), machine=dict(params["node"]))
+
+
+def strangers(machine: K3s) -> list[str]:
+    """Drop-ins of others, whose keys beat ours."""
+    folder = machine.root / machine.layout.drop_ins.lstrip("/")
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return [f"{machine.layout.drop_ins}/{name}" for name in k3s_config.strangers(names)]
 
 
 def look(machine: K3s, params: t.Mapping[str, t.Any]) -> Look:
     """The parts that are not as they shall be: programs, images, config, node; and what changing them means."""
     record, phase = Record.load(machine.state_directory), machine.phase()
+    hardening = hardening_of(machine, params)
     programs, images = (
         install.compare(tuple(install.parse(params[option])), name, record)
         for name, option in zip(INSTALL_SETS, ("programs", "archives"))
@@ -159,7 +187,7 @@ def look(machine: K3s, params: t.Mapping[str, t.Any]) -> Look:
     parts: dict[str, Change] = {
         "programs": _change(programs, machine.layout.program),
         "images": _change(images),
-        "config": "none" if not settled.changed else "restart" if settled.step.action == "restart" else "live",
+        "config": _change_of(settled, loose=bool(hardening.lacking())),
         "node": "live" if _lacks_node(machine) else "none",
     }
     if phase != "complete":
@@ -172,6 +200,13 @@ def _change(found: install.Comparison, program: str = "") -> Change:
     if any(item.path == program for item in found.missing):
         return "drain"
     return "live" if found.seen or not found.empty else "none"
+
+
+def _change_of(settled: Settled, *, loose: bool) -> Change:
+    """Modes and accounts are changed while everything runs."""
+    if settled.step.action == "restart":
+        return "restart"
+    return "live" if settled.changed or loose else "none"
 
 
 def _lacks_node(machine: K3s) -> bool:
@@ -190,19 +225,22 @@ def _keep(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcom
         with locked(machine.state_directory):
             record = Record.load(machine.state_directory)
             record.note_data(machine.layout.data, machine.layout.incidental)
-    found = compare(machine, params)
-    action = found.step.action
+    found, hardening = compare(machine, params), hardening_of(machine, params)
+    action, loose = found.step.action, hardening.lacking()
     if not check:
         with locked(machine.state_directory):
             record = Record.load(machine.state_directory)
+            hardening.prepare(record)
             managed_files.apply(wanted_files(machine, params), found.changes, "k3s", record)
             if found.changes:
                 machine.run(["systemctl", "daemon-reload"])
             if phase == "complete":
                 _settle_service(machine, found, record)
+                hardening.tighten()
     outcome = inspect(machine, params)
-    outcome.changed, outcome.service = found.changed, action
+    outcome.changed, outcome.service = found.changed or bool(loose), action
     outcome.diff = managed_files.describe(found.changes)
+    outcome.diff += [{"before": "", "after": f"{entry}\n"} for entry in loose]
     if action:
         outcome.diff.append({"before": "", "after": f"{machine.unit}: {action}\n"})
     return outcome
@@ -216,6 +254,9 @@ def _settle_service(machine: K3s, found: Settled, record: Record) -> None:
         # With the files as they stand now, not as they stood when they were compared.
         record.services[machine.unit] = services.digest_of(found.step.service.reads, record)
         record.save()
+    elif not machine.running():
+        # After a boot, or again and again: who goes on now finds no server that answers.
+        machine.start("")
 
 
 def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
@@ -230,9 +271,10 @@ def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outco
         if machine.phase() == "complete":
             return Outcome()
         if begins:
-            machine.begin(params["token"] or "", params["agent_token"] or "")
+            machine.begin(params["token"] or "", params["agent_token"] or "", params.get("authority"))
         else:
             machine.join(K3sInvitation(**params["invitation"]))
+        hardening_of(machine, params).tighten()
         record = Record.load(machine.state_directory)
         service = service_of(machine, wanted_files(machine, params))
         record.services[machine.unit] = services.digest_of(service.reads, record)
@@ -240,4 +282,4 @@ def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outco
     return Outcome(changed=True, diff=diff)
 
 
-__all__ = ("ARGUMENTS", "INSTALL_SETS", "VERBS", "Outcome", "inspect", "look", "machine_of", "perform")
+__all__ = ("ARGUMENTS", "INSTALL_SETS", "VERBS", "Outcome", "inspect", "look", "machine_of", "perform", "strangers")

@@ -57,6 +57,8 @@ KUBEADM = Layout(
         "/etc/kubernetes/pki/etcd/server.crt",
         "/etc/kubernetes/pki/etcd/server.key",
     ),
+    etcd_url="https://127.0.0.1:2379",
+    etcd_url_of_members=True,
     kubeconfig="/etc/kubernetes/admin.conf",
     node_kubeconfig="/etc/kubernetes/kubelet.conf",
     pki="/etc/kubernetes/pki",

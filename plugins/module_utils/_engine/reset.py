@@ -19,7 +19,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._command import 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import EngineLayout
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import read_marker
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError, Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import firewall, managed_files
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import firewall, firewall_rules, managed_files
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel, KernelError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
@@ -156,6 +156,7 @@ class Reset:
                 Path(name).chmod(mode)
 
     def _files(self, record: Record) -> None:
+        self.done += firewall_rules.remove(record, self.run)
         for path in sorted(record.entries):
             managed_files.remove(record, path)
             self.done.append(f"took away or restored {path}")

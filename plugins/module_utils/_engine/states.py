@@ -37,6 +37,8 @@ class NodeState:
     absent: tuple[str, ...] = ()
     #: by which a Node object is told from one of another machine with the same name
     address: str = ""
+    #: what is wanted of this machine and cannot be, as problems of the input
+    refused: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def _other_cluster(strangers: t.Sequence[str], contact: str) -> str:
 def _no_answer(complete: t.Sequence[str]) -> str:
     return (
         f"The cluster exists ({', '.join(complete)} belong to it), but no server's API answers, so nothing can join "
-        "and no second cluster is begun. Look at the servers: systemctl status kubelet, and journalctl -u kubelet."
+        "and no second cluster is begun. Look at the servers: journalctl -u kubelet, or -u k3s."
     )
 
 

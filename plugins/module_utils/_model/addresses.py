@@ -122,6 +122,11 @@ def span(text: str) -> Span:
     return Span(first.family, first.first, last.first, f"{first.text}-{last.text}")
 
 
+def source(text: str) -> Span:
+    """Where packets come from: an address or a network."""
+    return network(text) if "/" in text else address(text)
+
+
 def usable_span(text: str) -> Span:
     """A network or range whose addresses can be given to services."""
     found = span(text)
@@ -177,6 +182,7 @@ __all__ = (
     "networks",
     "node_address",
     "nth",
+    "source",
     "span",
     "usable_span",
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import upstream
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
 
 Plan = t.Mapping[str, t.Any]
@@ -41,27 +42,40 @@ def describe(plan: Plan, probes: t.Mapping[str, Probe], manifest: Manifest | Non
 def _cluster(plan: Plan, manifest: Manifest | None) -> list[str]:
     engine, api, networks, balancer = plan["engine"], plan["api"], plan["networks"], plan["load_balancer"]
     pools = [f"{pool['name']} ({', '.join(pool['addresses'])})" for pool in balancer["pools"]]
-    bundle = f"{len(manifest.files)} files for {manifest.arch}" if manifest else "not there yet"
     cni = plan["cni"]
     return [
         f"cluster        {plan['name']}: {len(plan['servers'])} server(s), {len(plan['agents'])} agent(s)",
         f"engine         {engine['name']} {engine['version']}",
-        f"{engine['source']:<15}{engine['bundle_dir']} ({bundle})",
+        *_sources(plan, manifest),
         f"API            {api['name']}:{api['port']} at {api['address']}",
         f"kubeconfig     {api['kubeconfig']} on {api['host']}",
         f"pod network    {', '.join(networks['pod'])} by {cni['provider']}"
         + (f" ({cni['backend']})" if cni["provider"] != "none" else ""),
         f"services       {', '.join(networks['service'])}, DNS {networks['dns_address']} for {networks['dns_domain']}",
         f"load balancer  {balancer['provider']}"
-        + (f" ({balancer['mode']}): {'; '.join(pools) or 'no pools'}" if balancer["provider"] != "none" else ""),
+        + (f" ({balancer['mode']}): {'; '.join(pools) or 'no pools'}" if balancer["provider"] == "metallb" else ""),
         f"storage        {_storage(plan)}",
     ]
+
+
+def _sources(plan: Plan, manifest: Manifest | None) -> list[str]:
+    """Where programs, images and layers come from."""
+    engine, found = plan["engine"], []
+    if engine["source"] != "bundle":
+        found.append(f"{engine['source']:<15}{engine['release_dir']}")
+    if engine["needs_bundle"]:
+        bundle = f"{len(manifest.files)} files for {manifest.arch}" if manifest else "not there yet"
+        found.append(f"{'bundle':<15}{engine['bundle_dir']} ({bundle})")
+    upstreams = [f"{one.component} {one.version}" for one in upstream.needed(plan)]
+    if upstreams:
+        found.append(f"{'layers':<15}{', '.join(upstreams)} in {plan['layers']['directory']}")
+    return found
 
 
 def _storage(plan: Plan) -> str:
     local_path = plan["storage"]["local_path"]
     if not local_path["enabled"]:
-        return "none"
+        return "k3s's own, unless it is disabled" if plan["engine"]["name"] == "k3s" else "none"
     default = ", default class" if local_path["default_class"] else ""
     return f"{local_path['class_name']} in {local_path['path']}{default}"
 

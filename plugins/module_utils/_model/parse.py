@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import default_cache
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import upstream
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
     k3s_environment,
     k3s_plan,
@@ -40,6 +41,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec impo
     Cni,
     Datastore,
     Engine,
+    Firewall,
+    Layers,
     LoadBalancer,
     LocalPath,
     Machine,
@@ -59,7 +62,7 @@ _SERVICE_PREFIX = {4: (12, 28), 6: (108, 124)}
 
 _SOURCES: dict[str, tuple[str, ...]] = {"kubeadm": ("bundle",), "k3s": ("release", "airgap")}
 _ANY_RELEASE = k3s_release.K3sVersion(1, 34, 2)
-_K3S_ONLY = ("klubster_profile", "klubster_secrets_encryption", "klubster_proxy")
+_K3S_ONLY = ("klubster_profile", "klubster_secrets_encryption", "klubster_proxy", "klubster_ca_dir")
 _K3S_SECRETS = (
     "klubster_k3s_registries",
     "klubster_k3s_environment",
@@ -159,8 +162,10 @@ class _Reader:
         engine = self._engine(cluster)
         api = self._api(cluster, name, machines)
         cni = Cni(cluster["klubster_cni"], cluster["klubster_cni_backend"], cluster["klubster_cni_mtu"])
-        load_balancer = self._load_balancer(cluster)
+        load_balancer = self._load_balancer(cluster, machines)
+        layers = self._layers(cluster, engine)
         storage = self._storage(cluster)
+        firewall = self._firewall(cluster)
         self._dhcp(cluster["klubster_dhcp_ranges"])
         self._secrets(cluster, engine, machines)
         self._overlaps()
@@ -177,6 +182,8 @@ class _Reader:
             cni=cni,
             load_balancer=load_balancer,
             storage=storage,
+            firewall=firewall,
+            layers=layers,
             single_node=cluster["klubster_single_node"],
             batch=cluster["klubster_batch"],
             canary=canary,
@@ -444,15 +451,21 @@ class _Reader:
             source=source,
             datastore=datastore,
             release_dir=release_dir,
+            download=self._download(cluster["klubster_engine_download"], source),
             mirrors=self._mirrors(cluster["klubster_engine_mirrors"]),
             release_images=cluster["klubster_engine_images"],
             profile=cluster["klubster_profile"],
             secrets_encryption=cluster["klubster_secrets_encryption"],
+            ca_dir=self._folder("klubster_ca_dir", cluster["klubster_ca_dir"]),
             bundle_dir="" if bundle_dir in ("", WRONG) else str(Path(bundle_dir).expanduser()),
             kubelet_config=cluster["klubster_kubelet_config"],
             kube_proxy_config=cluster["klubster_kube_proxy_config"],
             lower_oom_score=cluster["klubster_lower_oom_score"],
         )
+
+    def _folder(self, variable: str, given: t.Any) -> str:
+        found = self._rule(variable, given, _home_path) if given else ""
+        return "" if found in ("", WRONG) else str(Path(found).expanduser())
 
     def _default_bundle(self, version: t.Any) -> str:
         """Where the bundle of this version lies if nobody says where."""
@@ -491,6 +504,14 @@ class _Reader:
             return source, ""
         place = Path(folder).expanduser()
         return source, str(place / f"v{version}" if (place / f"v{version}").is_dir() else place)
+
+    def _download(self, given: t.Any, source: t.Any) -> t.Any:
+        if given == "nodes" and source not in ("release", WRONG):
+            rule = f"Nothing is fetched for the source {source}."
+            self._complain(
+                "klubster_engine_download", given, rule, "Leave it out, or choose klubster_engine_source: release."
+            )
+        return given
 
     def _mirrors(self, given: t.Any) -> tuple[str, ...]:
         if given is WRONG or WRONG in given:
@@ -705,18 +726,50 @@ class _Reader:
                     f"Give an IPv{wanted} address, or change klubster_pod_network.",
                 )
 
-    def _load_balancer(self, cluster: dict[str, t.Any]) -> LoadBalancer:
+    def _layers(self, cluster: dict[str, t.Any], engine: Engine) -> Layers:
+        source, mirrors = cluster["klubster_layers_source"], cluster["klubster_layers_mirrors"]
+        if source is None:
+            source = "release" if engine.source == "release" else "bundle"
+        if source == "release" and engine.name == "kubeadm":
+            rule = "Of kubeadm's clusters all comes from the bundle, as they have no other Flannel."
+            self._complain("klubster_layers_source", source, rule, "Use 'bundle', or choose k3s.")
+        if mirrors is WRONG or WRONG in mirrors:
+            mirrors = []
+        try:
+            upstream.METALLB.urls(mirrors)
+        except InvalidInput as exc:
+            self._problems.extend(exc.problems)
+        return Layers(source, str(default_cache().root / "layers") if source == "release" else "", tuple(mirrors))
+
+    def _load_balancer(self, cluster: dict[str, t.Any], machines: tuple[Machine, ...]) -> LoadBalancer:
         provider, given = cluster["klubster_load_balancer"], cluster["klubster_pools"]
         pools = (
             []
             if given is WRONG
             else [self._pool(index, entry) for index, entry in enumerate(given) if entry is not WRONG]
         )
-        if provider == "none" and pools:
+        if provider == "servicelb" and cluster["klubster_engine"] == "kubeadm":
+            self._complain(
+                "klubster_load_balancer",
+                provider,
+                "It is a part of k3s, and kubeadm has none.",
+                "Use 'metallb', or choose k3s.",
+            )
+        for machine in machines if provider == "servicelb" else ():
+            if "servicelb" in str(machine.k3s_config.get("disable", "")):
+                self._complain(
+                    f"klubster_k3s_config.disable of {machine.name}",
+                    machine.k3s_config["disable"],
+                    "It switches off what klubster_load_balancer names.",
+                    "Take servicelb out of it, or set klubster_load_balancer: none.",
+                )
+        if provider in ("none", "servicelb") and pools:
             self._complain(
                 "klubster_pools",
                 [pool.name for pool in pools],
-                "Pools need a load balancer, and klubster_load_balancer is none.",
+                "Pools need a load balancer, and klubster_load_balancer is none."
+                if provider == "none"
+                else "ServiceLB gives services the addresses of the nodes, and knows no pools.",
                 "Set klubster_load_balancer: metallb, or remove the pools.",
             )
         if provider == "metallb" and given == []:
@@ -765,6 +818,15 @@ class _Reader:
         self._rule("klubster_storage.local_path.path", local_path["path"], rules.absolute_path)
         self._rule("klubster_storage.local_path.class_name", local_path["class_name"], rules.dns_name)
         return Storage(LocalPath(**local_path))
+
+    def _firewall(self, cluster: dict[str, t.Any]) -> Firewall:
+        provider, given = cluster["klubster_firewall"], cluster["klubster_api_sources"]
+        found = []
+        for index, text in enumerate(() if given is WRONG else given):
+            source = self._rule(f"klubster_api_sources[{index}]", text, addresses.source)
+            if source is not WRONG:
+                found.append(source.text)
+        return Firewall(provider, tuple(found))
 
     def _dhcp(self, given: t.Any) -> None:
         for index, text in enumerate([] if given is WRONG else given):

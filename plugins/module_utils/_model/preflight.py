@@ -134,6 +134,7 @@ def judge(plan: Plan, probes: t.Mapping[str, Probe], limits: Limits, bundle_arch
     :param bundle_arch: architecture of the bundle's programs; empty when there is no bundle.
     """
     judge_ = _Judge(plan, limits, bundle_arch)
+    judge_.firewalls(probes)
     for machine in plan["machines"]:
         if machine["name"] in probes:
             judge_.machine(machine, probes[machine["name"]])
@@ -146,6 +147,8 @@ class _Judge:
     def __init__(self, plan: Plan, limits: Limits, bundle_arch: str) -> None:
         self._plan, self._limits, self._bundle_arch = plan, limits, bundle_arch
         self.names = [machine["name"] for machine in plan["machines"]]
+        #: machines whose firewalls we let the cluster through
+        self._opened: set[str] = set()
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
 
@@ -320,13 +323,49 @@ class _Judge:
                 "Set klubster_lower_oom_score: false, or give the container that capability.",
             )
         security = probe["security"]
-        for firewall in ("firewalld", "ufw"):
-            if security[firewall]:
-                self.warnings.append(
-                    f"{name}: {firewall} is active and must let the cluster's ports and networks through."
-                )
-        if security["selinux"] == "enforcing":
-            self.warnings.append(f"{name}: SELinux is enforcing, which was not tried yet.")
+        told = self._firewall(probe)
+        if told != security["firewall"]:
+            self.warnings.append(
+                f"{name}: {security['firewall']} is active, and klubster_firewall = {told!r} leaves it to you to let"
+                " the cluster's ports and networks through it."
+                if security["firewall"] != "none"
+                else f"{name}: {told} is not active yet; our rules for it work when it is."
+            )
+        if security["selinux"] == "enforcing" and self._plan["engine"]["name"] == "k3s" and not security["k3s_policy"]:
+            self._refuse(
+                "SELinux",
+                name,
+                "enforcing",
+                "k3s needs its policy to run there, and it is not installed.",
+                "Install the package k3s-selinux, of your distribution or of Rancher's repository.",
+            )
+        elif security["selinux"] == "enforcing":
+            self.warnings.append(f"{name}: SELinux is enforcing, which was not tried on a machine yet.")
+
+    def firewalls(self, probes: t.Mapping[str, Probe]) -> None:
+        """Whose rules will be written; what such a machine does not answer yet is no mistake."""
+        self._opened = {name for name, probe in probes.items() if self._firewall(probe) != "none"}
+
+    def _firewall(self, probe: Probe) -> str:
+        chosen: str = self._plan["firewall"]["provider"]
+        return str(probe["security"]["firewall"]) if chosen == "auto" else chosen
+
+    def _api_sources(self, probes: t.Mapping[str, Probe]) -> None:
+        """Who speaks to the API from outside must be let in, or the layers above the engine never come."""
+        host = self._plan["api"]["host"]
+        behind = [name for name in self._plan["servers"] if name in self._opened]
+        if not behind or host in self.names or self._plan["firewall"]["networks"]["api"]:
+            return
+        told = self._firewall(probes[behind[0]])
+        self.problems.append(
+            Problem(
+                "klubster_api_sources",
+                [],
+                f"{told} on {behind[0]} will let only machines and pods through to the API, and {host} "
+                "(klubster_api_host) is none of them.",
+                f"Name the addresses or networks from which {host} and you reach the API, such as [192.168.1.0/24].",
+            )
+        )
 
     def _ports(self, name: str, probe: Probe) -> None:
         ours = probe["installed"]["record"] or probe["installed"]["api"] == self._api
@@ -415,6 +454,8 @@ class _Judge:
             )
         blocked: dict[tuple[str, str, str], list[str]] = {}
         for entry in probe["silent_peers"]:
+            if entry["name"] in self._opened:
+                continue
             blocked.setdefault((entry["name"], entry["address"], entry["reason"]), []).append(str(entry["port"]))
         for (peer, peer_address, reason), ports in blocked.items():
             self._refuse(
@@ -443,6 +484,7 @@ class _Judge:
         self._clocks(probes)
         self._pools(probes)
         self._moving_address(probes)
+        self._api_sources(probes)
 
     def _unique(self, probes: t.Mapping[str, Probe]) -> None:
         addresses = {machine["name"]: machine["address"] for machine in self._plan["machines"]}

@@ -137,10 +137,32 @@ VARIABLES: tuple[Variable, ...] = (
         choices=("none", "tar.zst", "tar.gz", "tar"),
     ),
     Variable(
+        "klubster_engine_download",
+        "str",
+        "Who fetches a release. V(controller): once, and sends it to the machines; V(nodes): each machine for itself.",
+        default="controller",
+        choices=("controller", "nodes"),
+    ),
+    Variable(
         "klubster_engine_mirrors",
         "list",
         "Where a release is fetched instead of the official place, in this order. V({tag}) and V({file}) may stand in"
         " them.",
+        default=[],
+        elements="str",
+    ),
+    Variable(
+        "klubster_layers_source",
+        "str",
+        "Where MetalLB and the local-path provisioner come from. V(release), for k3s: manifests of upstream's releases,"
+        " fetched by the controller; machines pull the images that they name.",
+        computed="V(release) where that is O(klubster_engine_source), else V(bundle)",
+        choices=("bundle", "release"),
+    ),
+    Variable(
+        "klubster_layers_mirrors",
+        "list",
+        "What stands in the place of V(https://raw.githubusercontent.com) for these manifests, in this order.",
         default=[],
         elements="str",
     ),
@@ -205,6 +227,21 @@ VARIABLES: tuple[Variable, ...] = (
         minimum=1,
         maximum=255,
     ),
+    Variable(
+        "klubster_firewall",
+        "str",
+        "Whose rules let the cluster through the machines' firewalls. V(auto): of the one that is at work on a machine;"
+        " V(none): you open the ports yourself.",
+        default="auto",
+        choices=("auto", "firewalld", "ufw", "nftables", "none"),
+    ),
+    Variable(
+        "klubster_api_sources",
+        "list",
+        "Addresses and networks that a firewall lets through to the API, besides machines and pods.",
+        default=[],
+        elements="str",
+    ),
     Variable("klubster_api_host", "str", "Inventory host from which the API is spoken to.", default="localhost"),
     Variable(
         "klubster_kubeconfig",
@@ -251,10 +288,10 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "klubster_load_balancer",
         "str",
-        "Provider of addresses for services.",
+        "Provider of addresses for services. V(servicelb): k3s's own, which gives them the addresses of the nodes.",
         default="metallb",
-        choices=("metallb", "none"),
-        planned=("openelb", "servicelb"),
+        choices=("metallb", "servicelb", "none"),
+        planned=("openelb",),
     ),
     Variable(
         "klubster_load_balancer_mode",
@@ -313,6 +350,12 @@ VARIABLES: tuple[Variable, ...] = (
         choices=("none", "cis"),
     ),
     Variable("klubster_secrets_encryption", "bool", "Encrypt Secrets in k3s's datastore.", default=False),
+    Variable(
+        "klubster_ca_dir",
+        "path",
+        "Folder on the controller with CAs of your own for k3s (C(server-ca.crt), C(server-ca.key) and so on). They are"
+        " placed before the first start; a living cluster keeps its CA.",
+    ),
     Variable(
         "klubster_token",
         "str",

@@ -13,14 +13,19 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.openings import firewall_of
+
 EngineName = t.Literal["kubeadm", "k3s"]
 EngineSource = t.Literal["release", "airgap", "bundle"]
+EngineDownload = t.Literal["controller", "nodes"]
 Datastore = t.Literal["sqlite", "etcd", "external"]
 Profile = t.Literal["none", "cis"]
+FirewallName = t.Literal["auto", "firewalld", "ufw", "nftables", "none"]
 ApiProvider = t.Literal["none", "keepalived"]
 CniName = t.Literal["flannel", "none"]
 FlannelBackend = t.Literal["vxlan", "host-gw"]
-LoadBalancerName = t.Literal["metallb", "none"]
+LoadBalancerName = t.Literal["metallb", "servicelb", "none"]
+LayersSource = t.Literal["bundle", "release"]
 LoadBalancerMode = t.Literal["l2"]
 RoleName = t.Literal["server", "agent"]
 
@@ -55,11 +60,15 @@ class Engine:
     datastore: Datastore = "etcd"
     #: folder on the controller with a release; for the sources ``release`` and ``airgap``
     release_dir: str = ""
+    #: who fetches a release
+    download: EngineDownload = "controller"
     mirrors: tuple[str, ...] = ()
     #: form of the archive of images that comes with a release
     release_images: str = "none"
     profile: Profile = "none"
     secrets_encryption: bool = False
+    #: folder on the controller with CAs of the user's own; empty: k3s makes them
+    ca_dir: str = ""
     #: folder on the controller; for source ``bundle``, and for the layers above the engine
     bundle_dir: str = ""
     #: entries of the user for KubeletConfiguration, laid over ours
@@ -109,6 +118,16 @@ class Cni:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """Where the layers above the engine come from."""
+
+    source: LayersSource = "bundle"
+    #: folder on the controller with fetched manifests, for the source ``release``
+    directory: str = ""
+    mirrors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Pool:
     """Addresses for services of type LoadBalancer."""
 
@@ -144,6 +163,16 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class Firewall:
+    """Whose rules let the cluster through."""
+
+    #: ``auto``: of the firewall that is at work on the machine
+    provider: FirewallName = "auto"
+    #: networks from which the API may be reached, besides machines and pods
+    api_sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ClusterSpec:
     name: str
     machines: tuple[Machine, ...]
@@ -153,6 +182,8 @@ class ClusterSpec:
     cni: Cni
     load_balancer: LoadBalancer
     storage: Storage
+    firewall: Firewall = field(default_factory=Firewall)
+    layers: Layers = field(default_factory=Layers)
     #: optimised for a single node; the server then runs the user's pods
     single_node: bool = False
     #: agents changed at the same time
@@ -177,12 +208,7 @@ class ClusterSpec:
     @property
     def needs_bundle(self) -> bool:
         """Whether the engine, or a layer above it, comes from the source bundle."""
-        layers = (
-            self.cni_layer == "flannel",
-            self.storage.local_path.enabled,
-            self.load_balancer.provider == "metallb",
-        )
-        return self.engine.source == "bundle" or any(layers) or bool(self.extra_images)
+        return self.engine.source == "bundle" or bool(self.images)
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -190,9 +216,10 @@ class ClusterSpec:
         needed: list[str] = []
         if self.cni_layer == "flannel":
             needed += ["flannel", "shell"]
-        if self.storage.local_path.enabled:
+        bundled = self.layers.source == "bundle"
+        if bundled and self.storage.local_path.enabled:
             needed += ["local-path-provisioner", "shell"]
-        if self.load_balancer.provider == "metallb":
+        if bundled and self.load_balancer.provider == "metallb":
             needed += ["metallb-controller", "metallb-speaker"]
         return tuple(dict.fromkeys([*needed, *self.extra_images]))
 
@@ -222,6 +249,7 @@ class ClusterSpec:
         data["cni"]["layer"] = self.cni_layer
         data["engine"]["needs_bundle"] = self.needs_bundle
         data["hosts"] = _plain(self.hosts)
+        data["firewall"] = firewall_of(self)
         return data
 
 
@@ -239,6 +267,8 @@ __all__ = (
     "Cni",
     "Datastore",
     "Engine",
+    "Firewall",
+    "Layers",
     "LoadBalancer",
     "LocalPath",
     "Machine",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import checksums
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Entry, Record, Stamp
 
 _RESERVE = 64 * 1024 * 1024
@@ -31,13 +32,17 @@ class WantedInstall:
     """A file of the bundle and the place where it belongs.
 
     :param source: its path inside the bundle; names it in messages.
+    :param sha256: empty while the machine has no list that says it; the file then counts as missing.
+    :param size: None where only the sum is known.
     """
 
     source: str
     path: str
     sha256: str
-    size: int
+    size: int | None
     mode: int = 0o755
+    #: list of sums on the machine, beside which the file was fetched
+    sums: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ FILE_OPTIONS: dict[str, t.Any] = {
     "mode": {"type": "str", "default": "0755"},
     "sha256": {"type": "str"},
     "size": {"type": "int"},
+    "sums": {"type": "path"},
 }
 
 
@@ -71,14 +77,28 @@ def parse(files: t.Sequence[t.Mapping[str, t.Any]]) -> list[WantedInstall]:
     """
     wanted = []
     for entry in files:
-        if not entry.get("sha256") or entry.get("size") is None:
+        sums = entry.get("sums") or ""
+        if not sums and (not entry.get("sha256") or entry.get("size") is None):
             raise InstallError(f"{entry['source']}: sha256 and size are missing. Give bundle_dir.")
         try:
             mode = int(str(entry["mode"]), 8)
         except ValueError as exc:
             raise InstallError(f"{entry['source']}: mode {entry['mode']!r} is not octal digits in quotes.") from exc
-        wanted.append(WantedInstall(entry["source"], entry["path"], entry["sha256"], int(entry["size"]), mode))
+        if sums:
+            wanted.append(
+                WantedInstall(entry["source"], entry["path"], listed(sums, entry["source"]), None, mode, sums)
+            )
+        else:
+            wanted.append(WantedInstall(entry["source"], entry["path"], entry["sha256"], int(entry["size"]), mode))
     return wanted
+
+
+def listed(sums: str, source: str) -> str:
+    """The sum in a list on this machine; empty when there is none, or when it is no use and is fetched again."""
+    try:
+        return checksums.parse(Path(sums).read_bytes(), sums).get(source, "")
+    except (OSError, checksums.ChecksumListError):
+        return ""
 
 
 def compare(wanted: t.Sequence[WantedInstall], name: str, record: Record) -> Comparison:
@@ -88,7 +108,7 @@ def compare(wanted: t.Sequence[WantedInstall], name: str, record: Record) -> Com
         path = Path(item.path)
         stamp = Stamp.of(path)
         known = record.entries.get(item.path)
-        if stamp is None or stamp.size != item.size:
+        if stamp is None or not item.sha256 or item.size not in (None, stamp.size):
             missing.append(item)
             continue
         if known is None or known.stamp != stamp or known.sha256 != item.sha256:
@@ -133,7 +153,7 @@ def check_space(missing: t.Sequence[WantedInstall], staging: Path) -> None:
         for folder in {_device(arriving): arriving, _device(place): place}.values():
             device = _device(folder)
             first, total = needs.get(device, (folder, 0))
-            needs[device] = (first, total + item.size)
+            needs[device] = (first, total + (item.size or 0))
     for folder, total in needs.values():
         require_space(folder, total)
 
@@ -208,6 +228,18 @@ def place(staged: t.Mapping[str, Path], missing: t.Sequence[WantedInstall], name
         record.save()
 
 
+def fetched(missing: t.Sequence[WantedInstall]) -> dict[str, Path]:
+    """Files that the machine has fetched itself: they lie beside their list of sums.
+
+    :raises InstallError: one has not arrived, or no list names it.
+    """
+    found = {item.source: Path(item.sums).with_name(item.source) for item in missing}
+    for item in missing:
+        if not item.sha256 or not found[item.source].is_file():
+            raise InstallError(f"{item.source} is not in {Path(item.sums).parent}. Fetch it first, then run again.")
+    return found
+
+
 def _move(arrived: Path, place: Path, mode: int) -> None:
     """Rename into place; across file systems, copy beside the place first.
 
@@ -247,6 +279,8 @@ __all__ = (
     "WantedInstall",
     "check_space",
     "compare",
+    "fetched",
+    "listed",
     "parse",
     "place",
     "prepare_staging",

@@ -10,9 +10,12 @@ lowers a server's priority and never takes it out, so that the address is somewh
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import Service
 
@@ -39,6 +42,22 @@ class Moving:
     servers: tuple[str, ...]
     vrrp_id: int
     interface: str
+
+
+def moving_of(given: t.Mapping[str, t.Any], run: Runner) -> Moving:
+    """From the options of ``keepalived_config``.
+
+    :raises KlubsterError: this machine has not the address that it shall have.
+    """
+    if given["own"] not in given["servers"]:
+        rule = "It is one of the servers' addresses."
+        raise InvalidInput([Problem("own", given["own"], rule, "Add it to servers.")])
+    listing = json.loads(run(["ip", "-json", "address", "show"]).stdout)
+    interface = interface_of(given["own"], listing)
+    if not interface:
+        rule = "An interface of this machine has it."
+        raise InvalidInput([Problem("own", given["own"], rule, "Give the address by which other servers reach it.")])
+    return Moving(given["address"], given["port"], given["own"], tuple(given["servers"]), given["vrrp_id"], interface)
 
 
 def config(moving: Moving) -> str:
@@ -124,4 +143,4 @@ def interface_of(address: str, listing: t.Sequence[t.Mapping[str, t.Any]]) -> st
     return ""
 
 
-__all__ = ("PROGRAM", "UNIT", "Moving", "check", "config", "files", "interface_of", "service", "unit")
+__all__ = ("PROGRAM", "UNIT", "Moving", "check", "config", "files", "interface_of", "moving_of", "service", "unit")

@@ -28,7 +28,7 @@ WATCHED = (
     "net.netfilter.nf_conntrack_tcp_timeout_established",
     "vm.overcommit_memory",
 )
-_PI_COMMAND_LINES = ("boot/firmware/cmdline.txt", "boot/cmdline.txt")
+PI_COMMAND_LINES = ("boot/firmware/cmdline.txt", "boot/cmdline.txt")
 
 
 # What a feature that is built in shows of itself when it has no folder under /sys/module.
@@ -95,12 +95,12 @@ class Kernel:
             return False
         return model.startswith("Raspberry Pi")
 
-    def command_line_file(self) -> Path | None:
+    def command_line_file(self, names: t.Sequence[str] = PI_COMMAND_LINES) -> Path | None:
         """The boot loader's file with the kernel command line, on a Raspberry Pi."""
         if not self.is_raspberry_pi():
             return None
-        for name in _PI_COMMAND_LINES:
-            path = self.root / name
+        for name in names:
+            path = self.root / name.lstrip("/")
             # Newer systems leave a note in the old place that points to the new one.
             if path.is_file() and "root=" in path.read_text(encoding="utf-8"):
                 return path

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._difference import Difference
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import managed_files
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import (
+    firewall_rules,
+    managed_files,
+    platforms,
+    selinux,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.firewall import tables
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import (
+    PI_COMMAND_LINES,
     WATCHED,
     Kernel,
     load_modules,
     with_parameters,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import missing
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.openings import Openings
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import missing, system_names
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
 
 SET = "machine"
@@ -38,6 +46,10 @@ class WantedMachine:
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     packages: tuple[str, ...] = ()
     boot_parameters: tuple[str, ...] = ()
+    #: where they may stand
+    command_line_files: tuple[str, ...] = PI_COMMAND_LINES
+    #: which firewall is told, and what; None leaves all of them alone
+    firewall: tuple[str, Openings] | None = None
 
 
 @dataclass
@@ -52,10 +64,46 @@ class MachineState:
     packages: list[str]
     command_line: tuple[str, str] | None
     reboot_required: bool
+    firewall: firewall_rules.FirewallState | None = None
 
     @property
     def changed(self) -> bool:
-        return bool(self.file_changes) or not self.difference.empty
+        return bool(self.file_changes) or not self.difference.empty or self.firewall_changed
+
+    @property
+    def firewall_changed(self) -> bool:
+        return self.firewall is not None and self.firewall.changed
+
+
+def wanted_of(given: t.Mapping[str, t.Any], root: Path = Path("/")) -> WantedMachine:
+    """From the options of ``machine_settings``.
+
+    :raises KlubsterError: nobody knows what such a system needs, or the firewall is not described as it shall be.
+    """
+    platform = platforms.choose(given["platforms"], system_names(root / "etc/os-release"))
+    packages = [*platform.needs(selinux.mode(root)), *given["packages"]]
+    firewall = given["firewall"]
+    return WantedMachine(
+        modules=tuple(given["kernel_modules"]),
+        sysctls={str(key): " ".join(str(value).split()) for key, value in given["sysctls"].items()},
+        hosts=tuple((entry["address"], tuple(entry["names"])) for entry in given["hosts"]),
+        packages=tuple(dict.fromkeys(packages)),
+        boot_parameters=tuple(given["boot_parameters"]),
+        command_line_files=platform.command_line_files or PI_COMMAND_LINES,
+        firewall=(firewall["provider"], Openings.parse(firewall, given["role"])) if firewall else None,
+    )
+
+
+def lacking(state: MachineState, record: Record) -> list[str]:
+    """What the module would do, and what has to be done after it; nothing when the machine is settled."""
+    parts = {
+        "settings": state.changed,
+        "packages": bool(state.packages),
+        "reboot": state.reboot_required,
+        # How the machine was before has to be written down even where nothing else is to do.
+        "record": record.firewall_tables is None,
+    }
+    return [name for name, wrong in parts.items() if wrong]
 
 
 def files_of(wanted: WantedMachine) -> list[WantedFile]:
@@ -85,6 +133,9 @@ def compare(wanted: WantedMachine, record: Record, kernel: Kernel, run: Runner) 
         if difference.add(f"sysctl {key}", want=value, have=kernel.setting(key)):
             sysctls[key] = value
     command_line, reboot = _command_line(wanted, kernel, difference)
+    firewall = None
+    if wanted.firewall is not None:
+        firewall = firewall_rules.compare(*wanted.firewall, record, run)
     return MachineState(
         difference=difference,
         files=files,
@@ -94,6 +145,7 @@ def compare(wanted: WantedMachine, record: Record, kernel: Kernel, run: Runner) 
         packages=missing(wanted.packages, run),
         command_line=command_line,
         reboot_required=reboot,
+        firewall=firewall,
     )
 
 
@@ -104,6 +156,8 @@ def apply(state: MachineState, record: Record, kernel: Kernel, run: Runner) -> N
     load_modules(state.modules, kernel, run)
     for key, value in state.sysctls.items():
         kernel.set(key, value)
+    if state.firewall is not None:
+        firewall_rules.apply(state.firewall, record, run)
     if state.command_line:
         path, line = state.command_line
         entry = WantedFile(path, line, mode=0o755)
@@ -124,7 +178,7 @@ def remember(state: MachineState, record: Record, kernel: Kernel, run: Runner) -
 
 
 def _command_line(wanted: WantedMachine, kernel: Kernel, difference: Difference) -> tuple[tuple[str, str] | None, bool]:
-    path = kernel.command_line_file()
+    path = kernel.command_line_file(wanted.command_line_files)
     if path is None or not wanted.boot_parameters:
         return None, False
     have = path.read_text(encoding="utf-8")
@@ -142,7 +196,12 @@ def as_result(state: MachineState) -> dict[str, t.Any]:
         "changed": state.changed,
         "missing_packages": state.packages,
         "reboot_required": state.reboot_required,
-        "diff": [*managed_files.describe(state.file_changes), *_shown(state.difference)],
+        "firewall": state.firewall.provider if state.firewall else "none",
+        "diff": [
+            *managed_files.describe(state.file_changes),
+            *_shown(state.difference),
+            *(state.firewall.diff() if state.firewall else ()),
+        ],
     }
 
 
@@ -150,4 +209,15 @@ def _shown(difference: Difference) -> list[dict[str, t.Any]]:
     return [] if difference.empty else [difference.as_diff()]
 
 
-__all__ = ("SET", "MachineState", "WantedMachine", "apply", "as_result", "compare", "files_of", "remember")
+__all__ = (
+    "SET",
+    "MachineState",
+    "WantedMachine",
+    "apply",
+    "as_result",
+    "compare",
+    "files_of",
+    "lacking",
+    "remember",
+    "wanted_of",
+)

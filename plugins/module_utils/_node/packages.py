@@ -28,23 +28,6 @@ def system_names(path: Path = Path("/etc/os-release")) -> list[str]:
     return [*values.get("ID", "").split(), *values.get("ID_LIKE", "").split()]
 
 
-def of_system(table: t.Mapping[str, t.Sequence[str]], names: t.Sequence[str]) -> list[str]:
-    """The row of ``table`` for this system.
-
-    :raises PackagesError: there is none.
-    """
-    for name in names:
-        if name in table:
-            return list(table[name])
-    if not table:
-        return []
-    raise PackagesError(
-        f"This system calls itself {' '.join(names) or 'nothing'}, and packages are known for "
-        f"{', '.join(sorted(table))} only. Install what the cluster needs yourself and set machine_system_packages "
-        "to an empty dictionary for this machine."
-    )
-
-
 def missing(names: t.Sequence[str], run: Runner, which: t.Callable[[str], str | None] = shutil.which) -> list[str]:
     """Those of ``names`` that are not installed, in their order.
 
@@ -65,4 +48,4 @@ def missing(names: t.Sequence[str], run: Runner, which: t.Callable[[str], str | 
     )
 
 
-__all__ = ("PackagesError", "missing", "of_system", "system_names")
+__all__ = ("PackagesError", "missing", "system_names")

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import firewall_rules, selinux
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel
 
 _MIB = 1 << 20
@@ -340,12 +341,11 @@ def _holders(inodes: t.Mapping[str, int], system: System) -> dict[str, str]:
 
 def security(system: System) -> dict[str, t.Any]:
     """Frameworks and firewalls that can stand in a cluster's way."""
-    enforce = system.text("sys/fs/selinux/enforce").strip()
     return {
-        "selinux": {"1": "enforcing", "0": "permissive"}.get(enforce, "disabled"),
+        "selinux": selinux.mode(system.root),
+        "k3s_policy": selinux.has_k3s_policy(system.root),
         "apparmor": system.text("sys/module/apparmor/parameters/enabled").strip() == "Y",
-        "firewalld": system.exists("run/firewalld.pid") or system.exists("run/firewalld/firewalld.pid"),
-        "ufw": bool(re.search(r"^ENABLED=yes", system.text("etc/ufw/ufw.conf"), re.MULTILINE)),
+        "firewall": firewall_rules.active(system.root),
     }
 
 

@@ -93,6 +93,8 @@ class Record:
     sysctls: dict[str, str] = field(default_factory=dict)
     #: firewall tables that existed before, ``family name``; None: not looked yet
     firewall_tables: list[str] | None = None
+    #: whether ufw has rules of ours
+    firewall_rules: bool = False
     #: unit -> digest of the files it was last started with
     services: dict[str, str] = field(default_factory=dict)
     #: image reference -> sha256 of the archive it came from
@@ -146,6 +148,7 @@ class Record:
         self.packages = list(data["packages"])
         self.sysctls = dict(data["sysctls"])
         self.firewall_tables = data["firewall_tables"]
+        self.firewall_rules = data.get("firewall_rules", False)
         self.services = dict(data["services"])
         self.images = dict(data["images"])
 
@@ -158,6 +161,7 @@ class Record:
             "packages": self.packages,
             "sysctls": self.sysctls,
             "firewall_tables": self.firewall_tables,
+            "firewall_rules": self.firewall_rules,
             "services": self.services,
             "images": self.images,
         }

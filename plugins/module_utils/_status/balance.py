@@ -102,7 +102,8 @@ def _covers(advertisement: Object, pool: Object) -> bool:
     )
 
 
-def services_of(snapshot: Snapshot, pools: t.Sequence[Pool]) -> list[LoadBalancedService]:
+def services_of(snapshot: Snapshot, pools: t.Sequence[Pool], *, within: bool = False) -> list[LoadBalancedService]:
+    """:param within: whether the engine itself hands out addresses, those of the nodes."""
     found = []
     for service in _balanced(snapshot):
         addresses = _addresses(service)
@@ -115,7 +116,7 @@ def services_of(snapshot: Snapshot, pools: t.Sequence[Pool]) -> list[LoadBalance
                 pool=_pool_of(service, addresses, pools),
                 announced_by=_announced_by(service, snapshot),
                 endpoints=_endpoints(service, snapshot),
-                why="" if addresses else _why_waiting(service, snapshot, pools),
+                why="" if addresses else _why_waiting(service, snapshot, pools, within=within),
             )
         )
     return sorted(found, key=lambda service: (service["namespace"], service["name"]))
@@ -167,13 +168,14 @@ def _endpoints(service: Object, snapshot: Snapshot) -> int:
     return len(found)
 
 
-def _why_waiting(service: Object, snapshot: Snapshot, pools: t.Sequence[Pool]) -> str:
+def _why_waiting(service: Object, snapshot: Snapshot, pools: t.Sequence[Pool], *, within: bool) -> str:
     """Why a service has no address yet; whoever hands them out says it only in an event."""
     other = clean(spec_of(service).get("loadBalancerClass"))
     if other:
         return f"it waits for a load balancer of class {other}"
-    if snapshot["pools"] is None:
-        return "the cluster has no load balancer that hands out addresses"
+    if within or snapshot["pools"] is None:
+        nobody = "the cluster has no load balancer that hands out addresses"
+        return "no node has taken it; its port may be taken on all of them" if within else nobody
     if not pools:
         return "there is no pool of addresses"
     asked = _first(service, _ASKED_ADDRESS) or clean(spec_of(service).get("loadBalancerIP"))

@@ -410,7 +410,9 @@ class _Reader:
                 f"The service has no address: {service['why']}",
                 f"service {service['namespace']}/{service['name']}",
                 "waits for an address",
-                "Change what it asks for, or klubster_pools.",
+                "Change its port, or free it on a node: kubectl get pods -n kube-system shows ServiceLB's as svclb-…"
+                if "load_balancer" in self._expected["within"]
+                else "Change what it asks for, or klubster_pools.",
             )
         for service in self._report["services"]:
             if service["addresses"] and service["endpoints"] == 0:

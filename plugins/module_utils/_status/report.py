@@ -79,8 +79,13 @@ def expectation(plan: t.Mapping[str, t.Any]) -> Expected:
 def _within(plan: t.Mapping[str, t.Any]) -> list[str]:
     if (plan.get("engine") or {}).get("name") != "k3s":
         return []
-    cni = plan.get("cni") or {}
-    return ["proxy", "network"] if cni.get("layer") != cni.get("provider") else ["proxy"]
+    cni, balancer = plan.get("cni") or {}, plan.get("load_balancer") or {}
+    found = ["proxy"]
+    if cni.get("layer") != cni.get("provider"):
+        found.append("network")
+    if balancer.get("provider") == "servicelb":
+        found.append("load_balancer")
+    return found
 
 
 def report_of(snapshot: Snapshot, expected: Expected) -> Report:
@@ -105,7 +110,7 @@ def report_of(snapshot: Snapshot, expected: Expected) -> Report:
         layers=layers_of(snapshot, expected),
         networks=_networks(snapshot, expected),
         pools=pools,
-        services=services_of(snapshot, pools),
+        services=services_of(snapshot, pools, within="load_balancer" in expected["within"]),
         storage_classes=storage_classes_of(snapshot),
         claims=claims_of(snapshot),
         pods=pods_of(snapshot),

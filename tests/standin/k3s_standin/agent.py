@@ -32,6 +32,7 @@ class Agent:
 
     def start(self) -> None:
         """Until the node is there. Without a server, or with a token it does not take, this goes on for ever."""
+        node.see_cgroups()
         port = self.settings.number("lb-server-port")
         balancer = Balancer(self._servers())
         balancer.start(port)
@@ -87,9 +88,13 @@ class Agent:
         }
         while True:
             try:
-                return remote.get("/v1-k3s/config")["cluster"], remote.get("/v1-k3s/node", **headers)
+                try:
+                    cluster = remote.get("/v1-k3s/config")["cluster"]
+                except (OSError, HttpError) as exc:
+                    raise OSError(f"failed to retrieve configuration from server: {exc}") from exc
+                return cluster, remote.get("/v1-k3s/node", **headers)
             except HttpError as exc:
-                text = exc.body.strip() if exc.status == 403 else f"{exc}: {exc.body.strip()}"
+                text = exc.body.strip() if exc.status == 403 else str(exc)
             except OSError as exc:
                 text = str(exc)
             log("info", f"Waiting to retrieve agent configuration; server is not ready: {text}")

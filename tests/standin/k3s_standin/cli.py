@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -76,7 +77,10 @@ def _serve(role: t.Literal["server", "agent"], arguments: t.Sequence[str]) -> in
     paths = Paths(Path(settings.text("data-dir")))
     record.open(paths.standin)
     validate.check(settings, paths, record)
-    programs = unpack.unpack(paths, str(stamp["hash"]))
+    try:
+        programs = unpack.unpack(paths, str(stamp["hash"]))
+    except OSError as exc:
+        raise Fatal(f"extracting data: {exc.filename}: {(exc.strerror or str(exc)).lower()}") from exc
     info(f"Starting k3s {'agent ' if role == 'agent' else ''}{stamp['version']} ({stamp['commit']})")
     children = Children(environment(programs))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -88,6 +92,10 @@ def _serve(role: t.Literal["server", "agent"], arguments: t.Sequence[str]) -> in
         children.stop.wait()
     except Stopped:
         pass
+    except OSError as exc:
+        if exc.errno not in (errno.ENOSPC, errno.EADDRINUSE):
+            raise
+        children.failure = f"{exc.filename or 'listen tcp'}: {exc.strerror or exc}".lower()
     finally:
         children.end()
     if children.failure:

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import base64
+import errno
 import http.client
 import json
+import socket
 import ssl
+import time
 import typing as t
 import urllib.parse
 from dataclasses import dataclass, field
@@ -38,7 +41,8 @@ def request(
 ) -> bytes:
     """:raises HttpError: a status of 400 and up. :raises OSError: no answer."""
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port or 443, timeout=timeout, context=context)
+    host, port = parts.hostname or "", parts.port or 443
+    connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
     try:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request(method, target, body=body, headers=dict(headers or {}))
@@ -47,10 +51,47 @@ def request(
         if response.status >= 400:
             raise HttpError(url, response.status, content.decode(errors="replace"))
         return content
-    except http.client.HTTPException as exc:
-        raise OSError(f"{url}: {exc!r}") from exc
+    except (OSError, http.client.HTTPException) as exc:
+        raise Unanswered(as_go_says(exc, host, port)) from exc
     finally:
         connection.close()
+
+
+class Unanswered(OSError):
+    """Nobody answered; the text is as k3s, a program in Go, logs it."""
+
+
+_DIALLED = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.EHOSTUNREACH: "no route to host",
+    errno.ENETUNREACH: "network is unreachable",
+    errno.ETIMEDOUT: "connection timed out",
+}
+#: of OpenSSL: a certificate that begins later than now, one that has ended, three kinds of an unknown CA, another name
+_LATER, _ENDED, _UNKNOWN, _NAME = 9, 10, (18, 19, 20, 21), (62, 64)
+
+
+def as_go_says(exc: Exception, host: str, port: int) -> str:
+    """The words of Go's net/http and crypto/x509 for what went wrong."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        words = {
+            _LATER: f"certificate has expired or is not yet valid: current time {now} is before",
+            _ENDED: f"certificate has expired or is not yet valid: current time {now} is after",
+            **dict.fromkeys(_UNKNOWN, "certificate signed by unknown authority"),
+            **dict.fromkeys(_NAME, f"certificate is not valid for {host}"),
+        }
+        return f"tls: failed to verify certificate: x509: {words.get(exc.verify_code, exc.verify_message)}"
+    if isinstance(exc, OSError) and exc.errno in _DIALLED:
+        return f"dial tcp {host}:{port}: connect: {_DIALLED[exc.errno]}"
+    kinds: tuple[tuple[type[Exception], str], ...] = (
+        (socket.gaierror, f"dial tcp: lookup {host}: no such host"),
+        (ConnectionResetError, f"read tcp {host}:{port}: read: connection reset by peer"),
+        (TimeoutError, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"),
+        (ssl.SSLEOFError, "EOF"),
+        (http.client.HTTPException, "EOF"),
+    )
+    return next((words for kind, words in kinds if isinstance(exc, kind)), str(exc))
 
 
 def unverified() -> ssl.SSLContext:
@@ -89,13 +130,16 @@ class Remote:
             authorization = f"Bearer {token.bootstrap}"
         else:
             authorization = "Basic " + base64.b64encode(f"{token.user}:{token.password}".encode()).decode()
-        return request(
-            f"{self.url}{path}",
-            trusting(self.ca),
-            method=method,
-            body=body,
-            headers={"Authorization": authorization, **self.headers, **headers},
-        )
+        try:
+            return request(
+                f"{self.url}{path}",
+                trusting(self.ca),
+                method=method,
+                body=body,
+                headers={"Authorization": authorization, **self.headers, **headers},
+            )
+        except OSError as exc:
+            raise OSError(f'{method.capitalize()} "{self.url}{path}": {exc}') from exc
 
 
 def connect(url: str, text: str, user: str) -> Remote:
@@ -116,6 +160,10 @@ def connect(url: str, text: str, user: str) -> Remote:
             "Use the full token from the server's node-token file to enable Cluster CA validation."
         )
     tokens.compare(token, ca)
+    try:
+        request(f"{url}/cacerts", trusting(ca))
+    except (OSError, HttpError) as exc:
+        raise OSError(f'CA cert validation failed: Get "{url}/cacerts": {exc}') from exc
     return Remote(url, token, ca)
 
 
@@ -166,4 +214,15 @@ class Api:
         return json.loads(said or b"null")
 
 
-__all__ = ("TIMEOUT", "Api", "HttpError", "Remote", "connect", "request", "trusting", "unverified")
+__all__ = (
+    "TIMEOUT",
+    "Api",
+    "HttpError",
+    "Remote",
+    "Unanswered",
+    "as_go_says",
+    "connect",
+    "request",
+    "trusting",
+    "unverified",
+)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from k3s_standin.config import Settings
 from k3s_standin.etcd import merged
+from k3s_standin.identity import SIGNING
 from k3s_standin.paths import Paths
 
 #: on loopback, as in k3s; clients come through the server's own port
@@ -69,7 +70,7 @@ def kube_controller_manager(programs: Path, paths: Paths, settings: Settings, *,
         "authorization-kubeconfig": credentials,
         "bind-address": "127.0.0.1",
         "cluster-cidr": ",".join(settings.values("cluster-cidr")),
-        "cluster-signing-cert-file": f"{tls}/client-ca.crt",
+        "cluster-signing-cert-file": f"{tls}/{SIGNING}",
         "cluster-signing-key-file": f"{tls}/client-ca.key",
         "controllers": "*,tokencleaner",
         "kubeconfig": credentials,

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Embedded etcd: this server's member, and the other ones through etcd's JSON gateway (k3s.md C.3)."""
+"""Embedded etcd: this server's member through its JSON gateway, the other ones by gRPC (k3s.md C.3).
+
+As in k3s, 2379 takes gRPC only, and JSON is taken on 2382, on loopback (k3s's pkg/etcd, listenClientHTTPURLs).
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import secrets
+import subprocess
 import typing as t
 from pathlib import Path
 
 from k3s_standin.client import HttpError, request, trusting
 from k3s_standin.paths import Paths, write
 
+GATEWAY_PORT = 2382
 REMOVED = "the member has been permanently removed from the cluster"
 
 
@@ -47,6 +52,7 @@ class Etcd:
             "name": self.name,
             "data-dir": str(self.folder),
             "listen-client-urls": f"https://127.0.0.1:2379,https://{self.address}:2379",
+            "listen-client-http-urls": f"https://127.0.0.1:{GATEWAY_PORT}",
             "advertise-client-urls": f"https://{self.address}:2379",
             "listen-peer-urls": f"https://127.0.0.1:2380,{self.peer_url}",
             "initial-advertise-peer-urls": self.peer_url,
@@ -67,39 +73,52 @@ class Etcd:
 
     # --- the cluster
 
-    def call(self, method: str, content: t.Any, *, address: str = "127.0.0.1", timeout: float = 10) -> t.Any:
+    def call(self, method: str, content: t.Any, *, timeout: float = 10) -> t.Any:
         """:raises OSError: no answer. :raises HttpError: etcd refuses."""
         tls = self.paths.etcd_tls
         context = trusting((tls / "server-ca.crt").read_text("ascii"), tls / "client.crt", tls / "client.key")
         body = json.dumps(content).encode()
-        said = request(f"https://{address}:2379/v3/{method}", context, method="POST", body=body, timeout=timeout)
+        url = f"https://127.0.0.1:{GATEWAY_PORT}/v3/{method}"
+        said = request(url, context, method="POST", body=body, timeout=timeout)
         return json.loads(said)
 
-    def members(self, address: str = "127.0.0.1") -> list[dict[str, t.Any]]:
-        return list(self.call("cluster/member/list", {"linearizable": True}, address=address).get("members") or [])
+    def ask(self, address: str, *words: str) -> dict[str, t.Any]:
+        """What the member at an address answers, by gRPC.
+
+        :raises OSError: no answer, or it is refused; then the message is in the error.
+        """
+        tls = self.paths.etcd_tls
+        trust = (f"--cacert={tls}/server-ca.crt", f"--cert={tls}/client.crt", f"--key={tls}/client.key")
+        program = [str(self.paths.bin / "etcdctl"), f"--endpoints=https://{address}:2379", *trust]
+        done = subprocess.run([*program, "--write-out=json", *words], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise OSError(done.stderr.strip()[-500:])
+        found: dict[str, t.Any] = json.loads(done.stdout)
+        return found
+
+    def members(self) -> list[dict[str, t.Any]]:
+        return list(self.call("cluster/member/list", {"linearizable": True}).get("members") or [])
 
     def add(self, address: str) -> list[dict[str, t.Any]]:
         """Add this server as a learner, by the member at an address; all members then."""
-        return list(
-            self.call("cluster/member/add", {"peerURLs": [self.peer_url], "isLearner": True}, address=address)[
-                "members"
-            ]
-        )
+        added = self.ask(address, "member", "add", self.name, "--learner", f"--peer-urls={self.peer_url}")
+        return list(added["members"])
 
-    def remove(self, member: str, address: str = "127.0.0.1") -> None:
-        self.call("cluster/member/remove", {"ID": member}, address=address)
+    def remove(self, member: str) -> None:
+        self.call("cluster/member/remove", {"ID": member})
 
     def promote(self, address: str) -> bool:
         """Whether this server's member votes. A learner that is behind has to wait."""
-        mine = [one for one in self.members(address) if self.peer_url in one.get("peerURLs", [])]
+        members = self.ask(address, "member", "list")["members"]
+        mine = [one for one in members if self.peer_url in one.get("peerURLs", [])]
         if not mine:
             raise OSError(REMOVED)
         if not mine[0].get("isLearner"):
             return True
         try:
-            self.call("cluster/member/promote", {"ID": mine[0]["ID"]}, address=address)
-        except HttpError as exc:
-            if "in sync" in exc.body or "ready" in exc.body:
+            self.ask(address, "member", "promote", f"{mine[0]['ID']:x}")
+        except OSError as exc:
+            if "in sync" in str(exc) or "ready" in str(exc):
                 return False
             raise
         return True
@@ -110,6 +129,18 @@ class Etcd:
         except (OSError, HttpError):
             return False
         return True
+
+    def trouble(self) -> str:
+        """What etcd says of itself that keeps k3s waiting; empty when it serves."""
+        try:
+            said = self.call("maintenance/status", {}, timeout=3)
+        except (OSError, HttpError) as exc:
+            return str(exc)
+        if said.get("isLearner"):
+            return "this server has not yet been promoted from learner to voting member"
+        if errors := said.get("errors"):
+            return f"etcd cluster errors: {', '.join(errors)}"
+        return "" if self.healthy() else "context deadline exceeded"
 
     def read(self, key: str) -> str | None:
         found = self.call("kv/range", {"key": base64.b64encode(key.encode()).decode()}).get("kvs")

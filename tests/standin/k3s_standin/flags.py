@@ -80,7 +80,7 @@ write-kubeconfig-mode string server does K3S_KUBECONFIG_MODE =0600
 write-kubeconfig-group string server does K3S_KUBECONFIG_GROUP
 helm-job-image string server accepts
 helm-controller-arg list server accepts
-datastore-endpoint string server refuses K3S_DATASTORE_ENDPOINT secret
+datastore-endpoint string server does K3S_DATASTORE_ENDPOINT secret
 datastore-cafile string server accepts K3S_DATASTORE_CAFILE
 datastore-certfile string server accepts K3S_DATASTORE_CERTFILE
 datastore-keyfile string server accepts K3S_DATASTORE_KEYFILE

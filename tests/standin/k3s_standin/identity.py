@@ -35,6 +35,9 @@ SHARED = (
     "cred/passwd",
     "cred/encryption-config.json",
 )
+#: as k3s names it
+SIGNING = "client-ca.nochain.crt"
+_END = "-----END CERTIFICATE-----"
 _RENEWED_BEFORE = 120 * 86400
 
 Use = t.Literal["client", "server"]
@@ -66,7 +69,10 @@ class Identity:
 
     @property
     def server_ca(self) -> str:
-        return (self.paths.tls / "server-ca.crt").read_text(encoding="ascii")
+        return self._authority_text("server-ca")
+
+    def _authority_text(self, stem: str) -> str:
+        return (self.paths.tls / f"{stem}.crt").read_text(encoding="ascii")
 
     def passwords(self) -> dict[str, str]:
         """By user: server, node."""
@@ -82,6 +88,11 @@ class Identity:
                 x509.ensure_authority(self.paths.tls, stem, name)
             except (OSError, ValueError) as exc:
                 raise Fatal(f"failed to load CA {stem}: {exc}") from exc
+        # Components that sign want the CA alone, where a user's file holds those above it too.
+        alone = self._authority_text("client-ca").partition(_END)[0] + _END + "\n"
+        signing = self.paths.tls / SIGNING
+        if not signing.exists() or signing.read_text(encoding="ascii") != alone:
+            write(signing, alone, 0o644)
         service = self.paths.tls / "service.key"
         if not service.exists():
             write(service, keys.new().pem())

@@ -18,6 +18,8 @@ _PREFIX = "starting kubernetes: preparing server: "
 _BOOTSTRAP = f"{_PREFIX}failed to bootstrap cluster data: "
 _CHECKED = f"{_BOOTSTRAP}failed to check if bootstrap data has been initialized: failed to validate token: "
 _PAUSE = 1.0
+#: what etcd says of a member that another one has to come before
+_WAITING = ("too many learner", "unhealthy cluster")
 
 
 class Join:
@@ -88,13 +90,13 @@ class Join:
             for address in addresses:
                 try:
                     return self._etcd.add(address)
-                except HttpError as exc:
-                    text = exc.body.strip()
-                    if "too many learner" not in text and "unhealthy cluster" not in text:
-                        raise Fatal(f"{_PREFIX}etcd cluster join failed: {text}") from exc
-                    info(f"Waiting for other members to finish joining etcd cluster: {text}")
-                    break
                 except OSError as exc:
+                    text = str(exc)
+                    if any(words in text for words in _WAITING):
+                        info(f"Waiting for other members to finish joining etcd cluster: {text}")
+                        break
+                    if "etcdserver:" in text:
+                        raise Fatal(f"{_PREFIX}etcd cluster join failed: {text}") from exc
                     error(f"etcd at {address}: {exc}")
             self._children.wait(_PAUSE)
 
@@ -107,7 +109,7 @@ def promoted(etcd: Etcd, members: t.Sequence[str], children: Children) -> None:
         for host in hosts:
             try:
                 return etcd.promote(host)
-            except (OSError, HttpError) as exc:
+            except OSError as exc:
                 info(f"Waiting for etcd member to be promoted: {exc}")
         return False
 

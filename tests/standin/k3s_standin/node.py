@@ -57,6 +57,23 @@ def password() -> str:
     return path.read_text(encoding="ascii").strip()
 
 
+def see_cgroups() -> None:
+    """:raises Fatal: the kernel does not offer what kubelet needs."""
+    unified = Path("/sys/fs/cgroup/cgroup.controllers")
+    if unified.exists():
+        if "memory" not in unified.read_text(encoding="ascii").split():
+            raise Fatal("failed to find memory cgroup (v2)")
+        return
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    if not any("memory" in line.split()[-1].split(",") for line in mounts if " - cgroup " in line):
+        text = (
+            'failed to find memory cgroup, you may need to add "cgroup_memory=1 cgroup_enable=memory" to your linux '
+            "cmdline (/boot/cmdline.txt on a Raspberry Pi)"
+        )
+        error(text[0].upper() + text[1:])
+        raise Fatal(text)
+
+
 @dataclass
 class Node:
     """What is needed to be a node of a cluster."""
@@ -280,7 +297,9 @@ def _masked(arguments: t.Sequence[str]) -> list[str]:
 
 def _is_secret(flag: str) -> bool:
     plain = flag.lstrip("-")
-    return plain == "t" or (any(word in plain for word in _SECRET_WORDS) and not plain.endswith("-file"))
+    if plain.startswith("secrets-encryption") or plain.endswith("-file"):
+        return False
+    return plain == "t" or any(word in plain for word in _SECRET_WORDS)
 
 
-__all__ = ("Node", "address", "name", "password")
+__all__ = ("Node", "address", "name", "password", "see_cgroups")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 import typing as t
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from k3s_standin.controllers import Controllers
 from k3s_standin.etcd import Etcd
 from k3s_standin.front import Front
 from k3s_standin.identity import Identity
+from k3s_standin.kine import Kine
 from k3s_standin.log import Fatal, error, info, warning
 from k3s_standin.manifests import Manifests
 from k3s_standin.paths import write
@@ -23,6 +25,8 @@ from k3s_standin.start import Start
 from k3s_standin.supervisor import Refused, Supervisor
 
 _PREFIX = "starting kubernetes: preparing server: "
+#: seconds after which k3s says again that etcd is not there
+_ETCD_SAID = 5.0
 _SQLITE = (
     "This is no SQLite database. The stand-in for k3s keeps the data of a server without embedded etcd in an etcd of "
     "one member, in standin-single.\n"
@@ -39,13 +43,21 @@ class Server:
         self.port = self.settings.number("https-listen-port")
         self.identity = Identity(self.paths)
         self.embedded = self._choose_datastore()
+        self.kine = None if self.embedded else self._choose_kine()
+        self._resumed = False
         folder = self.paths.etcd if self.embedded else self.paths.single
         self.etcd = Etcd(
             self.paths, folder, self.address if self.embedded else "127.0.0.1", socket.gethostname().lower()
         )
 
+    @property
+    def _begun(self) -> bool:
+        return self.etcd.exists if self.kine is None else self.kine.exists
+
     def start(self) -> None:
         """Until the node is there; returns when everything runs."""
+        node.see_cgroups()
+        self._resumed = self._begun
         members = self._come_to_be()
         self.identity.write_tokens()
         self.identity.issue(self._names(), self._service_names())
@@ -56,6 +68,7 @@ class Server:
         if self.embedded:
             supervisor.etcd = self.etcd
         arguments = controlplane.kube_apiserver(self._start.programs, self.paths, self.settings, self.address)
+        arguments = self.kine.adapted(arguments) if self.kine else arguments
         self.children.start("kube-apiserver", arguments)
         here = self._node()
         here.prepare()
@@ -87,16 +100,27 @@ class Server:
             paths.state_db.rename(paths.state_db.with_name("state.db.migrated"))
             self._start.record.add("substitute", "migration", "an etcd of one member became embedded etcd")
             return True
-        if settings.on("cluster-init") or (settings.text("server") and not paths.single.exists()):
-            return True
-        write(paths.state_db, _SQLITE)
+        if settings.text("datastore-endpoint"):
+            return False
+        if paths.state_db.exists() and not paths.single.exists() and settings.on("cluster-init"):
+            raise Fatal("not in the stand-in: SQLite to etcd, where kine keeps the data")
+        return settings.on("cluster-init") or bool(settings.text("server") and not paths.single.exists())
+
+    def _choose_kine(self) -> Kine | None:
+        """What keeps the data where that is not embedded etcd; None: an etcd of one member plays SQLite."""
+        program, endpoint = self._start.programs / "kine", self.settings.text("datastore-endpoint")
+        if program.exists() and not self.paths.single.exists():
+            return Kine(self.paths, program, endpoint)
+        if endpoint:
+            raise Fatal("not in the stand-in: --datastore-endpoint: it was built without kine")
+        write(self.paths.state_db, _SQLITE)
         self._start.record.add("substitute", "sqlite", "an etcd of one member keeps the data; state.db says so")
-        return False
+        return None
 
     def _come_to_be(self) -> list[str]:
         """Have CAs and passwords; the members to join, or nothing."""
         given = self._token("token")
-        if self.etcd.exists:
+        if self._begun:
             self._resume(given)
             return []
         if self.embedded and self.settings.text("server"):
@@ -177,11 +201,14 @@ class Server:
         supervisor.cluster = cluster(self.settings)
         supervisor.critical = critical(self.settings)
         if not self.embedded:
-            supervisor.no_join = "etcd datastore is not in use: this server keeps its data in SQLite"
+            supervisor.no_join = "etcd datastore is not in use: this server keeps its data elsewhere"
         supervisor.api_servers = [f"{self.address}:{self.port}"]
         return supervisor
 
     def _start_etcd(self, members: t.Sequence[str]) -> None:
+        if self.kine is not None:
+            self.kine.start(self.children, begun=self._resumed)
+            return
         arguments = self.etcd.arguments(
             self._start.programs / "etcd",
             cluster=",".join(members),
@@ -192,7 +219,13 @@ class Server:
         self.children.start("etcd", arguments)
         if members:
             join.promoted(self.etcd, members, self.children)
-        self.children.wait_for("etcd", self.etcd.healthy)
+        said = 0.0
+        while why := self.etcd.trouble():
+            if time.monotonic() - said > _ETCD_SAID:
+                info(f"Failed to test etcd connection: {why}")
+                said = time.monotonic()
+            self.children.wait(0.2)
+        info("Connection to etcd is ready")
 
     def _start_controllers(self) -> None:
         elect = self.embedded

@@ -108,8 +108,9 @@ def _certificate(
 ) -> bytes:
     above, signer = issuer
     now = time.time()
-    # Clocks of machines differ a little.
-    validity = der.sequence(der.moment(now - 3600), der.moment(now + days * _DAY))
+    # As with k3s, nothing is valid before the moment at which its CA was made.
+    begin = now if subject == above else now - 3600
+    validity = der.sequence(der.moment(begin), der.moment(now + days * _DAY))
     body = der.sequence(
         der.tlv(0xA0, der.integer(2)),
         der.integer(secrets.randbits(120) | 1 << 119),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,29 @@ def test_an_inventory_that_ships_is_good(name: str) -> None:
     assert parsed.spec.name == name
     assert parsed.warnings == ()
     assert parsed.spec.load_balancer.pools
+
+
+@pytest.mark.parametrize("name", ["home", *ENVIRONMENTS, "lab"])
+def test_plan_takes_it_and_goes_to_its_machines(name: str, tmp_path: Path) -> None:
+    """Nobody has these machines; that they are asked for at all is what comes after a plan."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\nexit 255\n", encoding="utf-8")
+    ssh.chmod(0o755)
+    argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", f"inventories/{name}", "playbooks/plan.yml"]
+    environment = {
+        **os.environ,
+        "ANSIBLE_SSH_EXECUTABLE": str(ssh),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "ansible"),
+        "ANSIBLE_SSH_RETRIES": "0",
+    }
+    done = subprocess.run(
+        argv, cwd=INVENTORIES.parent, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    plan, _, machines = done.stdout.partition("Look at the machine]")
+    assert "failed=1" not in done.stdout, done.stdout
+    assert "UNREACHABLE" in machines, done.stdout + done.stderr
+    assert "problem" not in plan
 
 
 def test_environments_share_one_file_of_defaults() -> None:

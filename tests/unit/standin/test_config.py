@@ -128,7 +128,6 @@ def test_lists_on_the_command_line_and_in_files_are_one(tmp_path: Path) -> None:
         ("server", ["--node-label=node-role.kubernetes.io/worker=true"], "unknown 'kubernetes.io' or 'k8s.io' labels"),
         # what the stand-in lacks it says
         ("server", ["--disable=traefik"], "not in the stand-in: metrics-server"),
-        ("server", [DISABLE, "--datastore-endpoint=postgres://a"], "not in the stand-in: --datastore-endpoint"),
         ("server", [DISABLE, "--cluster-reset"], "not in the stand-in: --cluster-reset"),
         ("server", [DISABLE, "--flannel-backend=wireguard-native"], "not in the stand-in: --flannel-backend"),
         ("server", [DISABLE, "--cluster-cidr=10.42.0.0/16,fd00:42::/56"], "not in the stand-in: --cluster-cidr"),

@@ -7,6 +7,7 @@ import typing as t
 from types import SimpleNamespace
 
 import pytest
+from k3s_standin import node
 from k3s_standin.controllers import Controllers
 from k3s_standin.join import Join
 from k3s_standin.log import Fatal
@@ -88,3 +89,11 @@ def test_the_annotation_removes_only_the_member() -> None:
     cluster.look()
     assert (cluster.removed, cluster.deleted) == (["s2"], [])
     assert cluster.patched[0][1]["metadata"]["annotations"]["etcd.k3s.cattle.io/removed-node-name"] == "s2-1"
+
+
+def test_a_node_says_with_what_it_was_started_without_secrets() -> None:
+    words = ["--token=hush", "--token-file=/t", "--secrets-encryption=true", "-t", "hush", "--datastore-endpoint=hush"]
+    said = node._masked(words)
+    assert "hush" not in said
+    assert said[said.index("--secrets-encryption") + 1] == "true"
+    assert said[said.index("--token-file") + 1] == "/t"

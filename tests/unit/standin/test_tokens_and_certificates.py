@@ -165,3 +165,19 @@ def test_another_server_gets_the_same_cas(identity: Identity, tmp_path: Path) ->
     other.create(config.Settings("server", {}, ()))
     assert other.export() == identity.export()
     assert {"tls/service.key", "cred/encryption-config.json", "tls/etcd/peer-ca.key"} < set(other.export())
+
+
+def test_who_signs_for_clients_stands_alone(tmp_path: Path) -> None:
+    """A user's file holds those above it too, and kube-controller-manager takes one certificate only."""
+    paths = Paths(tmp_path)
+    for stem in ("root", "client-ca"):
+        x509.ensure_authority(paths.tls, stem, stem)
+    own, root = ((paths.tls / f"{stem}.crt").read_text() for stem in ("client-ca", "root"))
+    (paths.tls / "client-ca.crt").write_text(own + root)
+    Identity(paths).create(config.Settings("server", {}, ()))
+    signing = paths.tls / "client-ca.nochain.crt"
+    assert signing.read_text() == own
+    signing.chmod(0o600)
+    Identity(paths).create(config.Settings("server", {}, ()))
+    assert signing.stat().st_mode & 0o777 == 0o600
+    assert (paths.tls / "client-ca.crt").read_text() == own + root

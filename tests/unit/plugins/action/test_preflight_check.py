@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.action.preflight_check import ActionModule
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import upstream
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._upstream import fetch_manifests
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_model"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_bundle"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_cluster"))
 from machines import plan, probes
+from mirror import serving
 from small_bundle import flip_a_bit, make
 
 
@@ -32,6 +38,33 @@ def check(bundle: Path, hostvars: dict[str, t.Any], **arguments: t.Any) -> dict[
     task = MagicMock(async_val=0, check_mode=False, args={"plan": wanted, "probe": "found"} | arguments)
     action = ActionModule(task, MagicMock(), MagicMock(), MagicMock(), MagicMock(), MagicMock())
     return t.cast("dict[str, t.Any]", action.run(task_vars={"hostvars": hostvars}))
+
+
+def test_upstreams_manifests_are_fetched_once_and_missing_ones_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"---\nkind: Namespace\n"
+    one = replace(upstream.METALLB, sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(upstream, "METALLB", one)
+    monkeypatch.setattr(upstream, "ALL", (one,))
+    source = tmp_path / "mirror" / one.repository / f"v{one.version}" / one.path
+    source.parent.mkdir(parents=True)
+    source.write_bytes(content)
+    with serving(tmp_path / "mirror") as (mirror, asked):
+        wanted = {
+            "layers": {"source": "release", "directory": str(tmp_path / "layers"), "mirrors": [mirror]},
+            "load_balancer": {"provider": "metallb"},
+            "storage": {"local_path": {"enabled": False}},
+        }
+        assert [fetch_manifests(wanted), fetch_manifests(wanted)] == [[], []]
+        assert asked == [f"/{one.repository}/v{one.version}/{one.path}"]
+        (tmp_path / "layers" / one.place).write_bytes(b"another")
+        source.write_bytes(b"tampered")
+        (problem,) = fetch_manifests(wanted)
+    assert problem.variable == "klubster_layers_mirrors"
+    assert problem.value == [mirror]
+    assert "metallb 0.15.2 has to be fetched" in problem.rule
+    assert "klubster_layers_source: bundle" in problem.remedy
 
 
 def found(**changes: t.Any) -> dict[str, t.Any]:

@@ -17,6 +17,9 @@ FILTERS = {
 }
 
 
+BUNDLED = {"source": "bundle", "directory": "", "mirrors": []}
+
+
 def test_each_file_has_the_filter_of_its_name() -> None:
     assert set(FILTERS) == {"flannel_set", "layer_sets", "local_path_set", "metallb_set"}
 
@@ -26,7 +29,7 @@ def test_no_folder_is_told(folder: str | None) -> None:
     with pytest.raises(AnsibleFilterError, match="No folder of a source bundle was given"):
         FILTERS["local_path_set"](folder, path="/data")
     with pytest.raises(AnsibleFilterError, match="No folder of a source bundle was given"):
-        FILTERS["layer_sets"]({"engine": {"bundle_dir": folder}})
+        FILTERS["layer_sets"]({"engine": {"bundle_dir": folder, "needs_bundle": True}, "layers": BUNDLED})
 
 
 def test_no_bundle_is_told(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> type[FakeApi]:
     status = {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1.34.2"}}
     FakeApi.node, FakeApi.asked = {"metadata": {"annotations": {}}, "spec": {}, "status": status}, []
     monkeypatch.setattr(access, "api_of", lambda _engine, address, _port: FakeApi(address))
-    monkeypatch.setattr(access, "etcd_of", lambda _engine: None)
+    monkeypatch.setattr(access, "etcd_of", lambda _engine, _port: None)
     return FakeApi
 
 

@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import access
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Member
 from ansible_collections.kateskit.klubster.plugins.modules import etcd_member
 
@@ -32,7 +33,7 @@ class FakeEtcd:
 @pytest.fixture(autouse=True)
 def service(monkeypatch: pytest.MonkeyPatch) -> type[FakeEtcd]:
     FakeEtcd.down, FakeEtcd.removed = set(), []
-    monkeypatch.setattr(etcd_member.etcd, "Etcd", FakeEtcd)
+    monkeypatch.setattr(access, "Etcd", FakeEtcd)
     return FakeEtcd
 
 

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import sys
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_verbs
 from ansible_collections.kateskit.klubster.plugins.modules import k3s_node
 
-GIVEN: dict[str, t.Any] = {
-    "cluster": "home",
-    "node": {"node_name": "agent1", "role": "agent", "address": "192.0.2.21", "labels": {}, "taints": []},
-    "api": {"name": "api.home.internal", "port": 6443, "address": "192.0.2.11", "url": "https://192.0.2.11:6443"},
-    "files": {"/etc/rancher/k3s/config.yaml": "node-name: agent1\n"},
-    "registries": {"configs": {"registry.example.org": {"auth": {"username": "u", "password": "hunter2hunter2"}}}},
-    "environment": {"further": {"K3S_X": "hunter3hunter3"}},
-    "_ansible_check_mode": True,
-    "_ansible_diff": True,
-}
+sys.path.insert(0, str(Path(__file__).parent))
+from engine_machines import K3S as GIVEN
+from engine_machines import only_looked_at, put_in_place, result_of
 
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def systemctl(argv: t.Sequence[str], **_: t.Any) -> Result:
-        assert argv[:2] == ["systemctl", "show"], "check mode only looks"
-        return Result(0, "Id=k3s-agent.service\nActiveState=inactive\nUnitFileState=\n", "")
-
-    make = k3s_verbs.machine_of
-
-    def elsewhere(params: t.Mapping[str, t.Any]) -> k3s_verbs.K3s:
-        made = make(params, systemctl, tmp_path / "state")
-        made.root = tmp_path
-        return made
-
-    monkeypatch.setattr(k3s_verbs, "machine_of", elsewhere)
+    put_in_place(monkeypatch, k3s_verbs, tmp_path, only_looked_at)
 
 
 def run(capsys: pytest.CaptureFixture[str], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
-    with patch_module_args(arguments), pytest.raises(SystemExit):
-        k3s_node.main()
-    return t.cast("dict[str, t.Any]", json.loads(capsys.readouterr().out))
+    return result_of(k3s_node, capsys, arguments)
 
 
 def test_a_bare_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

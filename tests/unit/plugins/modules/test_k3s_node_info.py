@@ -2,48 +2,42 @@
 
 from __future__ import annotations
 
-import json
+import sys
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_verbs
 from ansible_collections.kateskit.klubster.plugins.modules import k3s_node_info
 
-GIVEN: dict[str, t.Any] = {
-    "cluster": "home",
-    "node": {"node_name": "agent1", "role": "agent", "address": "192.0.2.21", "labels": {}, "taints": []},
-    "api": {"name": "api.home.internal", "port": 6443, "address": "192.0.2.11", "url": "https://192.0.2.11:6443"},
-    "files": {"/etc/rancher/k3s/config.yaml": "node-name: agent1\n"},
-    "registries": {"configs": {"registry.example.org": {"auth": {"username": "u", "password": "hunter2hunter2"}}}},
-    "environment": {"further": {"K3S_X": "hunter3hunter3"}},
-    "_ansible_check_mode": True,
-    "_ansible_diff": True,
-}
+sys.path.insert(0, str(Path(__file__).parent))
+from engine_machines import K3S as GIVEN
+from engine_machines import only_looked_at, put_in_place, result_of
 
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def systemctl(argv: t.Sequence[str], **_: t.Any) -> Result:
-        assert argv[:2] == ["systemctl", "show"], "check mode only looks"
-        return Result(0, "Id=k3s-agent.service\nActiveState=inactive\nUnitFileState=\n", "")
-
-    make = k3s_verbs.machine_of
-
-    def elsewhere(params: t.Mapping[str, t.Any]) -> k3s_verbs.K3s:
-        made = make(params, systemctl, tmp_path / "state")
-        made.root = tmp_path
-        return made
-
-    monkeypatch.setattr(k3s_verbs, "machine_of", elsewhere)
+    put_in_place(monkeypatch, k3s_verbs, tmp_path, only_looked_at)
 
 
 def run(capsys: pytest.CaptureFixture[str], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
-    with patch_module_args(arguments), pytest.raises(SystemExit):
-        k3s_node_info.main()
-    return t.cast("dict[str, t.Any]", json.loads(capsys.readouterr().out))
+    return result_of(k3s_node_info, capsys, arguments)
+
+
+def test_containers_are_confined_where_selinux_has_the_policy(tmp_path: Path) -> None:
+    machine = k3s_verbs.machine_of(GIVEN)
+
+    def paths(files: t.Mapping[str, str]) -> list[str]:
+        return [file.path for file in k3s_verbs.wanted_files(machine, {**GIVEN, "files": files})]
+
+    ours = "/etc/rancher/k3s/config.yaml.d/15-klubster-selinux.yaml"
+    assert ours not in paths(GIVEN["files"])
+    for name, text in (("sys/fs/selinux/enforce", "1"), ("usr/share/selinux/packages/k3s.pp", "")):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    assert ours in paths(GIVEN["files"])
+    # The user has decided already.
+    assert ours not in paths({"/etc/rancher/k3s/config.yaml": "node-name: agent1\nselinux: false\n"})
 
 
 def test_a_bare_machine_lacks_its_program_its_configuration_and_a_node(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,3 +45,17 @@ def test_a_bare_machine_lacks_its_program_its_configuration_and_a_node(capsys: p
     found = run(capsys, {**GIVEN, "programs": [program], "nodes": [GIVEN["node"]]})
     assert found["lacking"] == ["programs", "config", "node"]
     assert (found["changed"], found["kubeconfig_sha256"]) == (False, "")
+
+
+def test_a_drop_in_of_somebody_else_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(k3s_node_info.AnsibleModule, "warn", lambda _self, text: said.append(text))
+    folder = tmp_path / "etc/rancher/k3s/config.yaml.d"
+    folder.mkdir(parents=True)
+    for name in ("10-klubster-cluster.yaml", "90-mine.yaml", "notes.txt"):
+        (folder / name).write_text("{}")
+    found = run(capsys, GIVEN)
+    assert found["strangers"] == ["/etc/rancher/k3s/config.yaml.d/90-mine.yaml"]
+    assert [text.partition(" was not written by")[0] for text in said] == found["strangers"]

@@ -59,3 +59,46 @@ def test_the_action_makes_the_options_of_the_plan_and_reads_the_clock(monkeypatc
     assert given["paths"] == ["/etc", "/srv/volumes"], "an agent has no etcd"
     assert "plan" not in given
     assert result["clock"] == {"offset": 3600.0, "uncertainty": 0.5}
+
+
+def test_with_layers_it_tells_what_they_lack_and_hides_only_the_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    """A secret that looks like a number must not blacken every number of the answer."""
+    secrets = {"registries": {}, "environment": {"further": {"A": "1"}, "nodes": []}}
+    layers = {"k3s": {"unseen": "There is no release 1."}}
+    result = module(capsys, {"layers": layers, "secrets": json.dumps(secrets), "paths": ["/"]})
+    assert result["layers"] == {"k3s": {"lacking": ["look"], "reason": "There is no release 1."}}
+    assert result["file_systems"][0]["size_mib"] > 0
+    assert "further" not in json.dumps(result)
+
+
+def test_an_option_that_the_engine_does_not_know_is_no_look_at_it(capsys: pytest.CaptureFixture[str]) -> None:
+    found = module(capsys, {"layers": {"kubeadm": {"cluster": "home", "colour": "blue"}}})["layers"]["kubeadm"]
+    assert found["lacking"] == ["look"]
+    assert "missing required arguments" in found["reason"]
+
+
+def test_the_action_asks_for_the_layers_and_sends_what_is_secret_as_one_text(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: dict[str, t.Any] = {}
+
+    def execute(module_name: str, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
+        given.update(module_args)
+        return {"time": 0.0, "looked": 0.0}
+
+    wanted = plan()
+    wanted["engine"]["bundle_dir"] = str(tmp_path)
+    secrets = {"registries": {}, "environment": {"further": {"A": "hunter2"}}}
+    args = {"plan": wanted, "paths": [], "machine": {"packages": ["nft"]}, "secrets": secrets}
+    task = MagicMock(async_val=0, check_mode=False, args=args)
+    action = ActionModule(task, MagicMock(), MagicMock(), MagicMock(), MagicMock(), MagicMock())
+    monkeypatch.setattr(action, "_execute_module", execute)
+    result = action.run(task_vars={"inventory_hostname": "node3"})
+    assert "looked" not in result
+    assert given["layers"]["machine"]["packages"] == ["nft"]
+    assert "No bundle" in given["layers"]["kubeadm"]["unseen"]
+    assert isinstance(given["secrets"], str)
+    sent = json.loads(given["secrets"])["environment"]
+    assert sent["further"] == {"A": "hunter2"}
+    assert "192.168.1.13" in sent["nodes"]
+    assert not {"plan", "machine"} & set(given)

@@ -393,6 +393,7 @@ def test_an_upstream_that_changed_is_told(bundle: FakeBundle, tmp_path: Path) ->
 
 
 PLAN: Object = {
+    "engine": {"name": "kubeadm", "profile": "none"},
     "cni": {"provider": "flannel", "backend": "vxlan", "mtu": None},
     "networks": {"pod": ["10.244.0.0/16"]},
     "storage": {"local_path": {"enabled": True, "path": "/data", "class_name": "disk", "default_class": True}},
@@ -438,3 +439,11 @@ def test_layers_that_are_switched_off(bundle: FakeBundle) -> None:
 def test_a_mode_that_does_not_exist_is_told(bundle: FakeBundle) -> None:
     with pytest.raises(DefinitionError, match=r"load_balancer_mode = 'bgp': MetalLB announces addresses here by l2\."):
         metallb.metallb_set(bundle, pools=[], mode="bgp")
+
+
+@pytest.mark.parametrize(("profile", "state"), [("cis", None), ("none", "absent")])
+def test_k3s_has_policies_by_its_profile(bundle: FakeBundle, profile: str, state: str | None) -> None:
+    plan = {**PLAN, "engine": {"name": "k3s", "profile": profile}, "cni": {**PLAN["cni"], "layer": "none"}}
+    own, policies = layers.layer_sets(bundle, plan, ["cni"], [])
+    assert own == flannel.no_cni_set()
+    assert (policies["name"], policies.get("state")) == ("cni-policies", state)

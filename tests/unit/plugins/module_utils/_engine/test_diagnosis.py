@@ -68,6 +68,34 @@ TEST_JOURNALS_OF_K3S: list[tuple[str, str]] = [
         "The node's name is taken",
     ),
     ("level=error msg=\"Node password validation failed for 'agent1'\"", "The node's name is taken"),
+    (
+        'level=error msg="failed to get CA certs: Get \\"https://127.0.0.1:6444/cacerts\\": EOF"',
+        "firewall drops the packets",
+    ),
+    (
+        (
+            'level=error msg="failed to get CA certs: Get \\"https://127.0.0.1:6444/cacerts\\": read tcp '
+            '127.0.0.1:47166->127.0.0.1:6444: read: connection reset by peer"'
+        ),
+        "a firewall drops the packets",
+    ),
+    ('level=info msg="Failed to test etcd connection: etcdserver: no leader"', "etcd has no quorum"),
+    # What etcd 3.6 of a server said that started without the others (tests/lab/test_causes_k3s.py).
+    (
+        (
+            '{"msg":"prober detected unhealthy status","error":"dial tcp 192.0.2.99:2380: connect: no route to host"}\n'
+            '{"msg":"failed to publish local member to cluster through raft","error":"context deadline exceeded"}'
+        ),
+        "etcd has no quorum",
+    ),
+    (
+        '{"level":"warn","msg":"server error","error":"the member has been permanently removed from the cluster"}',
+        "This server was taken out of etcd",
+    ),
+    (
+        'msg="Waiting for other members to finish joining etcd cluster: etcdserver: too many learner members"',
+        "Another server is joining etcd just now",
+    ),
     ('level=fatal msg="ETCD join failed: duplicate node name found, please use a unique name"', "name is taken"),
     (
         (

@@ -6,6 +6,7 @@ import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import (
     EtcdError,
     Member,
+    find,
     parse,
     refuse_without_quorum,
 )
@@ -58,3 +59,12 @@ def test_the_answer_of_the_api() -> None:
         Member("10276657743932975437", "server1", ("https://192.0.2.11:2379",)),
         Member("7", "", (), ("https://192.0.2.12:2380",), learner=True),
     ]
+
+
+def test_a_member_without_a_name_is_found_by_its_address() -> None:
+    lost = Member("7", "", (), ("https://192.0.2.12:2380",), learner=True)
+    found = [*members(1), lost]
+    assert find(found, "server2", "192.0.2.12") == lost
+    assert find(found, "server2", "192.0.2.13") is None
+    assert find(found, "server2") is None
+    assert find(found, "server1", "192.0.2.12") == found[0]

@@ -3,14 +3,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s, K3sInvitation, K3sSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd, EtcdError, Member
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import (
+    K3s,
+    K3sInvitation,
+    K3sSettings,
+    until_left,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import NodeSettings
@@ -24,13 +32,18 @@ HASH = tokens.ca_hash(PEM)
 class FakeApi:
     def __init__(self, nodes: dict[str, t.Any]) -> None:
         self.nodes, self.patches = nodes, list[tuple[str, t.Any]]()
+        self.status: dict[str, t.Any] = {}
 
     def ready(self) -> bool:
         return True
 
     def get(self, path: str) -> dict[str, t.Any]:
         if path == "/api/v1/nodes":
-            return {"items": [{"metadata": {"name": name, **node}} for name, node in self.nodes.items()]}
+            return {
+                "items": [
+                    {"metadata": {"name": name, **node}, "status": self.status} for name, node in self.nodes.items()
+                ]
+            }
         name = path.rpartition("/")[2]
         if name not in self.nodes:
             raise ApiError("not found", 404)
@@ -161,6 +174,17 @@ def test_a_start_that_never_gets_ready_ends_at_the_deadline(tmp_path: Path) -> N
         machine.k3s.begin("", "")
 
 
+def test_a_service_at_which_systemd_is_already_is_waited_for(tmp_path: Path) -> None:
+    """After a boot, or without quorum: nobody goes on beside a server that has not come up."""
+    machine = Machine(tmp_path, SERVER, 'msg="Failed to test etcd connection: etcdserver: no leader"', ends=1)
+    machine.active = "activating"
+    with pytest.raises(EngineError, match=r"^etcd has no quorum"):
+        machine.k3s.start("")
+    assert [call for call in machine.calls if "--no-block" in call or "reset-failed" in call] == []
+    machine.ends, machine.active = 0, "active"
+    machine.k3s.start("")
+
+
 @pytest.mark.parametrize("sign", K3S.signs)
 def test_what_others_installed_is_left_alone(tmp_path: Path, sign: str) -> None:
     machine = Machine(tmp_path, SERVER)
@@ -200,3 +224,66 @@ def test_labels_are_given_once_the_node_is_there(tmp_path: Path) -> None:
     machine.api.nodes, machine.k3s.timeout = {}, 0.0
     with pytest.raises(EngineError, match="agent1 did not register"):
         machine.k3s.reconcile(AGENT)
+
+
+def test_what_a_living_server_does_not_take_is_said(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER)
+    machine.k3s.begin("", "")
+    words = '["server", "--cluster-cidr", "10.42.0.0/16"]'
+    machine.api.nodes["server1"] = {"annotations": {"k3s.io/node-args": words}}
+    machine.api.status = {"nodeInfo": {"kubeletVersion": "v1.34.2+k3s1"}}
+    wanted = {"cluster-cidr": ("10.44.0.0/16",)}
+    (found,) = machine.k3s.state(config=wanted).refused
+    assert (found["variable"], found["value"]) == ("klubster_pod_network", "10.44.0.0/16")
+    assert machine.k3s.state().refused == ()
+
+
+def test_cas_of_the_users_own_are_there_before_the_start(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER)
+    machine.k3s.begin("", "", {"server-ca.crt": PEM, "etcd/peer-ca.key": "key"})
+    tls = machine.root / K3S.authorities.lstrip("/")
+    assert [(tls / name).stat().st_mode & 0o777 for name in ("server-ca.crt", "etcd/peer-ca.key")] == [0o600, 0o600]
+    assert [path.stat().st_mode & 0o777 for path in (tls.parent, tls, tls / "etcd")] == [0o700] * 3
+    assert machine.k3s.state(authority=HASH).refused == ()
+    (found,) = machine.k3s.state(authority="0" * 64).refused
+    assert found["variable"] == "klubster_ca_dir"
+    assert HASH[:8] in found["rule"]
+    machine.k3s.begin("", "", {"server-ca.crt": PEM})
+    with pytest.raises(EngineError, match=r"klubster_ca_dir: .*server-ca.crt is there already, and is another one"):
+        machine.k3s.begin("", "", {"server-ca.crt": "other"})
+
+
+def test_the_farewell_goes_to_the_apis_own_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(k3s, "api_of_kubeconfig", lambda *words: asked.append(words))
+    config = tmp_path / "config.yaml"
+    layout = dataclasses.replace(K3S, config=str(config))
+    assert k3s.farewell(layout, "server1", leave=True) == []
+    config.write_text("https-listen-port: 7443\n")
+    assert k3s.farewell(layout, "server1", leave=True) == []
+    assert [words[2] for words in asked] == [6443, 7443]
+
+
+class Members:
+    """etcd of a server that leaves: a member for a while, then silent or without it."""
+
+    def __init__(self, *answers: list[str] | None) -> None:
+        self.answers = list(answers)
+
+    def members(self) -> list[Member]:
+        names = self.answers.pop(0)
+        if names is None:
+            raise EtcdError("does not answer")
+        return [Member(name, name) for name in names]
+
+
+@pytest.mark.parametrize("last", [None, ["server2-0123abcd"]])
+def test_a_server_is_not_stopped_before_it_has_left_etcd(last: list[str] | None) -> None:
+    """Of two servers, the one that stays has no quorum to take the other out when that is silent."""
+    both = ["server1-0123abcd", "server2-0123abcd"]
+    etcd = Members(both, both, last)
+    until_left(t.cast("Etcd", etcd), "server1")
+    assert etcd.answers == []
+    etcd = Members(both, both)
+    until_left(t.cast("Etcd", etcd), "server1", timeout=0)
+    assert etcd.answers == [both]

@@ -318,6 +318,7 @@ def test_from_a_plan() -> None:
     }
     given = config.cluster_of(json.loads(json.dumps(plan)), profile="cis")
     assert (given.datastore, given.disabled, given.profile) == ("sqlite", ("servicelb", "local-storage"), "cis")
+    assert given.exempt == ("local-path-storage",)
     assert given.dns_addresses == ("10.43.0.10", "fd00:43::a")
     first, second = config.machine_of(plan, "s1"), config.machine_of(plan, "a1")
     assert (first.first, first.node_name, second.first, second.labels) == (True, "n1", False, {"a": "b"})
@@ -413,15 +414,13 @@ def test_cis_profile() -> None:
     assert {"protect-kernel-defaults", "kubelet-arg"} < set(on_agent)
     assert "secrets-encryption" not in on_agent
     assert config.validate({}, cluster(profile="cis"), server()) == []
-    placed = {entry.path: entry for entry in k3s_cis.placed("server", ["metallb-system"])}
-    assert (placed[k3s_cis.LOGS].mode, placed[k3s_cis.LOGS].content) == (0o700, None)
-    admission = yaml.safe_load(placed[k3s_cis.ADMISSION].content or "")
+    placed = k3s_cis.files("server", ["openebs"])
+    admission = yaml.safe_load(placed[k3s_cis.ADMISSION])
     assert [plugin["name"] for plugin in admission["plugins"]] == ["PodSecurity", "EventRateLimit"]
     security = admission["plugins"][0]["configuration"]
     assert security["defaults"]["enforce"] == "restricted"
-    assert security["exemptions"]["namespaces"][-1] == "metallb-system"
-    assert k3s_cis.placed("agent") == ()
-    assert "kernel.panic = 10\n" in k3s_cis.sysctl_text()
+    assert security["exemptions"]["namespaces"][-1] == "openebs"
+    assert k3s_cis.files("agent") == {}
 
 
 @pytest.mark.parametrize("role", ["server", "agent"])

@@ -15,6 +15,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_matc
     Unreadable,
     compare,
     compare_with_running,
+    refused,
     reported,
 )
 
@@ -150,3 +151,44 @@ def test_a_secret_that_was_left_out_cannot_be_compared() -> None:
 def test_a_report_that_is_none(text: str) -> None:
     with pytest.raises(Unreadable, match=r"k3s\.io/node-args"):
         reported(text)
+
+
+def node(**keys: str) -> dict[str, t.Any]:
+    """A Node of a server that was started with these keys."""
+    words = ["server", *(word for key, value in keys.items() for word in (f"--{key.replace('_', '-')}", value))]
+    return {
+        "metadata": {"name": "s1", "annotations": {"k3s.io/node-args": json.dumps(words)}},
+        "status": {"nodeInfo": {"kubeletVersion": "v1.34.2+k3s1"}},
+    }
+
+
+#: key -> what it runs with, what is wanted, where the user sets it
+CHANGED = {
+    "cluster-cidr": ("10.42.0.0/16", ("10.44.0.0/16",), "klubster_pod_network"),
+    "flannel-backend": ("vxlan", "host-gw", "klubster_cni, klubster_cni_backend"),
+    "secrets-encryption": ("false", True, "klubster_secrets_encryption, or klubster_profile"),
+    "embedded-registry": ("true", False, "klubster_k3s_config.embedded-registry"),
+    "disable-network-policy": ("false", True, "klubster_cni, or klubster_k3s_config.disable-network-policy"),
+}
+
+
+@pytest.mark.parametrize(("key", "case"), CHANGED.items(), ids=CHANGED)
+def test_a_living_cluster_keeps_it(key: str, case: tuple[str, t.Any, str]) -> None:
+    runs, wanted, variable = case
+    (problem,) = refused({key: wanted}, node(**{key: runs}))
+    assert problem.variable == variable
+    assert f"s1 runs with '{runs}'" in problem.rule
+    assert problem.remedy.startswith("Set it back")
+    assert (
+        refused({key: wanted}, node(**{key: str(wanted if isinstance(wanted, (str, bool)) else wanted[0]).lower()}))
+        == []
+    )
+
+
+def test_what_may_change_is_not_refused() -> None:
+    assert refused({"tls-san": ("a", "b"), "kubelet-arg": ("max-pods=9",), "disable": ("traefik",)}, node()) == []
+
+
+def test_a_node_that_says_nothing_of_its_start_is_not_compared() -> None:
+    assert refused({"cluster-cidr": ("10.44.0.0/16",)}, {"metadata": {"name": "s1"}}) == []
+    assert refused({"cluster-cidr": ("10.44.0.0/16",)}, {}) == []

@@ -101,6 +101,19 @@ BAD: dict[str, Bad] = {
         "klubster_nam", "x", "no such variable", "'klubster_name'", machine="workstation"
     ),
     "design's word used as a variable": one("klubster_bgp", {}, "no such variable", "", "klubster_bgp of"),
+    # the firewall
+    "no firewall of that name": one("klubster_firewall", "iptables", "none of its choices", "nftables"),
+    "sources are a text": one("klubster_api_sources", "192.168.1.0/24", "a list, not text", "[a, b]"),
+    "source is a name": one(
+        "klubster_api_sources", ["laptop"], "no IP address", "192.168.1.10", "klubster_api_sources[0]"
+    ),
+    "source with host bits": one(
+        "klubster_api_sources",
+        ["192.168.1.5/24"],
+        "no bits behind the prefix",
+        "'192.168.1.0/24'",
+        "klubster_api_sources[0]",
+    ),
     # the cluster's name
     "no name": one("klubster_name", REMOVED, "required", "Set it once for all machines", shown=None),
     "name with capitals": one("klubster_name", "Home", "RFC 1123", "'home'"),
@@ -138,6 +151,7 @@ BAD: dict[str, Bad] = {
     "engine source of k3s": one("klubster_engine_source", "release", "kubeadm does not come from it", "'bundle'"),
     "engine source unknown": one("klubster_engine_source", "internet", "none of its choices", "Use one of bundle"),
     "profile of k3s": one("klubster_profile", "cis", "Only k3s has this", "choose k3s"),
+    "CAs of k3s": one("klubster_ca_dir", "/srv/ca", "Only k3s has this", "choose k3s"),
     "proxy of k3s": one(
         "klubster_proxy",
         {"http": "http://proxy:3128"},
@@ -355,6 +369,14 @@ BAD: dict[str, Bad] = {
     # load balancer
     "load balancer unknown": one("klubster_load_balancer", "metalb", "none of its choices", "'metallb'"),
     "load balancer of the future": one("klubster_load_balancer", "openelb", "not built yet", "metallb"),
+    "load balancer of the other engine": Bad(
+        {"klubster_load_balancer": "servicelb", "klubster_pools": []},
+        "klubster_load_balancer",
+        "kubeadm has none",
+        "'metallb'",
+        value="servicelb",
+    ),
+    "layers of a release under kubeadm": one("klubster_layers_source", "release", "comes from the bundle", "'bundle'"),
     "mode of the future": one("klubster_load_balancer_mode", "bgp", "not built yet", "'l2'"),
     "pools without load balancer": one(
         "klubster_load_balancer",

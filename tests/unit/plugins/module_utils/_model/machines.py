@@ -60,7 +60,7 @@ def good_probe(number: int) -> dict[str, t.Any]:
         "ports": [],
         "silent_peers": [],
         "swap": [],
-        "security": {"selinux": "disabled", "apparmor": True, "firewalld": False, "ufw": False},
+        "security": {"selinux": "disabled", "k3s_policy": False, "apparmor": True, "firewall": "none"},
         "may_lower_oom_score": True,
         "raspberry_pi": {"model": "", "command_line": ""},
         "missing_commands": [],

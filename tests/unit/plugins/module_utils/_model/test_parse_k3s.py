@@ -67,6 +67,18 @@ REFUSED: dict[str, tuple[Changes, Changes, tuple[str, ...]]] = {
     "an environment that the collection gives": (
         {"klubster_k3s_environment": {"K3S_TOKEN": "hunter2hunter2"}}, {}, ("K3S_TOKEN", "another way"),
     ),
+    "pools for ServiceLB": (
+        {"klubster_load_balancer": "servicelb"}, {}, ("klubster_pools", "knows no pools", "metallb"),
+    ),
+    "ServiceLB named and switched off": (
+        {"klubster_load_balancer": "servicelb", "klubster_pools": []},
+        {"klubster_k3s_config": {"disable": ["servicelb"]}},
+        ("klubster_k3s_config.disable of node1", "switches off", "Take servicelb out"),
+    ),
+    "a mirror of manifests that is no URL": (
+        {"klubster_layers_mirrors": ["mirror.example.org"]}, {}, ("klubster_layers_mirrors[0]", "https://"),
+    ),
+    "layers of nowhere": ({"klubster_layers_source": "chart"}, {}, ("klubster_layers_source", "bundle, release")),
     "a profile of nowhere": ({"klubster_profile": "stig"}, {}, ("klubster_profile", "cis")),
 }  # fmt: skip
 
@@ -130,3 +142,34 @@ def test_one_machine_alone_has_sqlite() -> None:
     hosts, _groups = inventory({"klubster_single_node": True}, {})
     alone = parse({"node1": hosts["node1"]}, {"servers": ["node1"]}, bundle_dir="/srv/bundle").spec
     assert alone.engine.datastore == "sqlite"
+
+
+def test_a_release_needs_no_bundle() -> None:
+    plan = spec().as_dict()
+    assert plan["engine"]["needs_bundle"] is False
+    assert plan["images"] == []
+    assert plan["layers"]["source"] == "release"
+    assert plan["layers"]["directory"].endswith("/klubster/layers")
+
+
+def test_images_of_ones_own_and_layers_from_the_bundle_need_it() -> None:
+    assert spec({"klubster_images": ["agnhost"]}).as_dict()["images"] == ["agnhost"]
+    assert spec({"klubster_images": ["agnhost"]}).needs_bundle
+    plan = spec({"klubster_layers_source": "bundle"}).as_dict()
+    assert plan["engine"]["needs_bundle"]
+    assert "metallb-speaker" in plan["images"]
+    assert plan["layers"]["directory"] == ""
+
+
+def test_a_folder_without_internet_has_its_layers_from_the_bundle_unless_told() -> None:
+    airgap = {"klubster_engine_source": "airgap", "klubster_airgap_dir": "/srv/k3s"}
+    assert spec(airgap).layers.source == "bundle"
+    assert not spec(airgap | {"klubster_layers_source": "release"}).needs_bundle
+
+
+def test_servicelb_is_left_on_and_is_no_layer() -> None:
+    chosen = spec({"klubster_load_balancer": "servicelb", "klubster_pools": []})
+    files = str(k3s_plan.files(chosen.as_dict())["node1"])
+    assert "servicelb" not in files
+    assert "local-storage" in files
+    assert "servicelb" in str(k3s_plan.files(spec().as_dict())["node1"])

@@ -207,8 +207,6 @@ def test_everything_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({"security": {"ufw": True}}, "ufw is active"),
-        ({"security": {"firewalld": True}}, "firewalld is active"),
         ({"security": {"selinux": "enforcing"}}, "SELinux"),
     ],
 )
@@ -303,3 +301,41 @@ def test_the_plan_in_words() -> None:
     assert lines[-2].endswith("as it is")
     assert "agent 1.34.2" in lines[-2]
     assert lines[-1].endswith("not asked")
+
+
+def test_a_firewall_that_gets_our_rules_is_no_mistake() -> None:
+    silent = [{"name": "node2", "address": "192.168.1.12", "port": 10250, "reason": "no answer in 5 s"}]
+    found = probes(security={"firewall": "ufw"})
+    found["node1"]["silent_peers"] = silent
+    assert judge(plan(), found, LIMITS) == Judged((), ())
+    # Nobody opens it.
+    judged = judge(plan(klubster_firewall="none"), found, LIMITS)
+    assert [problem.variable for problem in judged.problems] == ["network of node1"]
+    assert "ufw is active, and klubster_firewall = 'none'" in judged.warnings[0]
+
+
+def test_whoever_makes_the_cluster_must_reach_its_api() -> None:
+    found = probes()
+    found["node1"]["security"]["firewall"] = "nftables"
+    (problem,) = judge(plan(), found, LIMITS).problems
+    assert problem.variable == "klubster_api_sources"
+    assert "nftables on node1 will let only machines and pods through" in problem.rule
+    assert judge(plan(klubster_api_sources=["192.168.1.0/24"]), found, LIMITS).problems == ()
+    assert judge(plan(klubster_api_host="node1"), found, LIMITS).problems == ()
+
+
+def test_a_firewall_that_sleeps_is_a_warning() -> None:
+    judged = judge(plan(klubster_firewall="ufw", klubster_api_sources=["192.168.1.5"]), probes(), LIMITS)
+    assert judged.problems == ()
+    assert "ufw is not active yet" in judged.warnings[0]
+
+
+def test_k3s_needs_its_policy_where_selinux_enforces() -> None:
+    k3s = plan()
+    k3s["engine"]["name"] = "k3s"
+    found = probes(security={"selinux": "enforcing"})
+    (problem,) = judge(k3s, found, LIMITS).problems
+    assert (problem.variable, problem.value) == ("SELinux of node2", "enforcing")
+    assert "k3s-selinux" in problem.remedy
+    found = probes(security={"selinux": "enforcing", "k3s_policy": True})
+    assert judge(k3s, found, LIMITS).problems == ()

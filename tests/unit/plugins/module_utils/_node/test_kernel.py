@@ -6,9 +6,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import machine, managed_files
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import machine, managed_files, platforms
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import (
     Kernel,
     KernelError,
@@ -19,7 +20,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.machine im
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.packages import (
     PackagesError,
     missing,
-    of_system,
     system_names,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
@@ -168,23 +168,38 @@ def test_packages_that_are_missing() -> None:
 
 
 TEST_SYSTEMS: list[tuple[str, list[str], str]] = [
-    ("ID=debian\n", ["debian"], "deb"),
-    ("ID=raspbian\nID_LIKE=debian\n", ["raspbian", "debian"], "deb"),
-    ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', ["rocky", "rhel", "centos", "fedora"], "rpm"),
-    ('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n', ["opensuse-leap", "suse", "opensuse"], "suse"),
+    ("ID=debian\n", ["debian"], "conntrack"),
+    ("ID=raspbian\nID_LIKE=debian\n", ["raspbian", "debian"], "conntrack"),
+    ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', ["rocky", "rhel", "centos", "fedora"], "iptables-nft"),
+    ('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n', ["opensuse-leap", "suse", "opensuse"], "conntrack-tools"),
+]
+
+
+ROWS = [
+    yaml.safe_load((Path(__file__).parents[5] / f"roles/machine/vars/main/{family}.yml").read_text())[
+        f"__machine_{family}"
+    ]
+    for family in ("debian", "redhat", "suse")
 ]
 
 
 @pytest.mark.parametrize(("text", "names", "package"), TEST_SYSTEMS)
-def test_systems(tmp_path: Path, text: str, names: list[str], package: str) -> None:
+def test_each_system_finds_its_family(tmp_path: Path, text: str, names: list[str], package: str) -> None:
     path = put(tmp_path, "os-release", text)
     assert system_names(path) == names
-    table = {"debian": ["deb"], "rhel": ["rpm"], "fedora": ["rpm"], "suse": ["suse"]}
-    assert of_system(table, names) == [package]
+    assert package in platforms.choose(ROWS, names).packages
+
+
+def test_the_policy_of_selinux_is_wanted_where_it_is_on() -> None:
+    platform = platforms.choose(ROWS, ["rocky", "rhel"])
+    assert "container-selinux" in platform.needs("enforcing")
+    assert "container-selinux" in platform.needs("permissive")
+    assert "container-selinux" not in platform.needs("disabled")
 
 
 def test_an_unknown_system_is_refused(tmp_path: Path) -> None:
     assert system_names(tmp_path / "none") == []
-    assert of_system({}, ["gentoo"]) == []
-    with pytest.raises(PackagesError, match=r"calls itself gentoo.*debian only.*machine_system_packages"):
-        of_system({"debian": ["x"]}, ["gentoo"])
+    assert platforms.choose([], ["gentoo"]) == platforms.Platform()
+    with pytest.raises(PackagesError, match=r"calls itself gentoo.*debian, .*machine_platforms: .*systems: .gentoo"):
+        platforms.choose(ROWS, ["gentoo"])
+    assert platforms.choose([{"systems": ["gentoo"]}], ["gentoo"]).packages == ()

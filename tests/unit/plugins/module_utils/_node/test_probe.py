@@ -267,12 +267,12 @@ def test_a_raspberry_pi(tmp_path: Path) -> None:
 
 
 def test_firewalls_and_security(tmp_path: Path) -> None:
-    files = {"etc/ufw/ufw.conf": "# x\nENABLED=yes\n", "sys/fs/selinux/enforce": "1", "run/firewalld.pid": "7"}
+    files = {"etc/ufw/ufw.conf": "# x\nENABLED=yes\n", "sys/fs/selinux/enforce": "1"}
     assert probing.security(machine(tmp_path, files)) == {
         "selinux": "enforcing",
+        "k3s_policy": False,
         "apparmor": False,
-        "firewalld": True,
-        "ufw": True,
+        "firewall": "ufw",
     }
 
 

@@ -440,3 +440,30 @@ def test_machines_are_ordered_as_people_count() -> None:
         *(f"server{number}" for number in range(1, 4)),
         *(f"agent{number}" for number in range(1, 10)),
     ]
+
+
+def test_what_k3s_has_within_itself_is_not_missing() -> None:
+    plan = {
+        "engine": {"name": "k3s"},
+        "cni": {"provider": "flannel", "layer": "none"},
+        "load_balancer": {"provider": "servicelb", "pools": []},
+    }
+    report = report_of(snapshots.snapshot("no_pod_network"), expectation(plan))
+    layer = next(one for one in report["layers"] if one["name"] == "load_balancer")
+    assert expectation(plan)["within"] == ["proxy", "network", "load_balancer"]
+    assert layer["provider"] == "servicelb"
+    assert layer["state"] != "missing"
+
+
+def test_a_service_that_waits_for_servicelb_is_told_of_ports_and_not_of_pools() -> None:
+    waiting = {
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+    }
+    found = {**snapshots.snapshot("no_pod_network"), "services": [waiting], "pools": None}
+    plan = {"engine": {"name": "k3s"}, "load_balancer": {"provider": "servicelb", "pools": []}}
+    report = report_of(t.cast(Snapshot, found), expectation(plan))
+    assert report["services"][0]["why"] == "no node has taken it; its port may be taken on all of them"
+    (problem,) = [one for one in report["problems"] if "default/web" in str(one)]
+    assert "free it on a node" in str(problem)
+    assert "klubster_pools" not in str(problem)

@@ -1,0 +1,70 @@
+# Note that this module util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""One look at a machine for all layers that work on it, with the very functions by which each of them compares.
+
+It only decides whether a layer need run. So what cannot be looked at counts as lacking: the layer itself then says why.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import node_looks
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import settle
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived, machine
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
+
+Layers = t.Mapping[str, t.Mapping[str, t.Any]]
+
+
+def layer_looks(layers: Layers, run: Runner) -> dict[str, dict[str, t.Any]]:
+    """What each layer lacks on this machine.
+
+    :param layers: options of the module that each layer would call; ``unseen`` instead says why it cannot be looked at.
+    """
+    return {name: _look(name, given, run) for name, given in layers.items()}
+
+
+def _look(name: str, given: t.Mapping[str, t.Any], run: Runner) -> dict[str, t.Any]:
+    if "unseen" in given:
+        return {"lacking": ["look"], "reason": str(given["unseen"])}
+    try:
+        return _LOOKS[name](given, run)
+    except (KlubsterError, OSError) as exc:
+        return {"lacking": ["look"], "reason": reason(exc)}
+
+
+def _machine(given: t.Mapping[str, t.Any], run: Runner) -> dict[str, t.Any]:
+    record = Record.load()
+    state = machine.compare(machine.wanted_of(given), record, Kernel(), run)
+    return {"lacking": machine.lacking(state, record)}
+
+
+def _keepalived(given: t.Mapping[str, t.Any], run: Runner) -> dict[str, t.Any]:
+    if not Path(keepalived.PROGRAM).exists():
+        return {"lacking": ["keepalived"]}
+    files = keepalived.files(keepalived.moving_of(given, run))
+    settled = settle("api-address", files, keepalived.service(files), run, check=True)
+    return {"lacking": ["api_address"] if settled.changed else []}
+
+
+def _k3s(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    if not given["programs"]:
+        return {"lacking": ["programs"], "reason": "The controller has no release for this machine yet."}
+    return node_looks.k3s_look(given)
+
+
+_LOOKS: dict[str, t.Callable[[t.Mapping[str, t.Any], Runner], dict[str, t.Any]]] = {
+    "machine": _machine,
+    "keepalived": _keepalived,
+    "kubeadm": lambda given, _run: node_looks.kubeadm_look(given),
+    "k3s": lambda given, _run: _k3s(given),
+}
+
+__all__ = ("layer_looks",)

@@ -1,0 +1,46 @@
+# Note that this plugin util is **PRIVATE** to the collection. It can change at any time without a deprecation period.
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+"""What the looks at all machines mean: which of them lack something, and whether the engine has anything to do."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kateskit.klubster.plugins.filter.engine_decision import engine_decision
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import LAYOUTS
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
+
+#: what the role preflight registers on each machine
+_LOOK = "__preflight_probe"
+Looks = dict[str, dict[str, t.Any]]
+
+
+def looks_of(variables: t.Any, groups: t.Any) -> Looks:
+    """By machine, what was said of its layers. A machine that this run leaves out has none."""
+    found = {}
+    for name in [*(groups.get("servers") or ()), *(groups.get("agents") or ())]:
+        if name in variables and _LOOK in variables[name]:
+            found[str(name)] = plain(variables[name][_LOOK].get("layers") or {})
+    return found
+
+
+def machines_lack(layers: t.Mapping[str, t.Any]) -> bool:
+    """Whether anything below the engine is lacking; so it is where nobody looked."""
+    below = [entry for layer, entry in layers.items() if layer not in LAYOUTS]
+    return not layers or any(entry["lacking"] for entry in below)
+
+
+def engine_lacks(looks: Looks, plan: t.Mapping[str, t.Any]) -> bool:
+    """Whether a machine lacks anything of the engine, or all of them together have something to do."""
+    engine = plan["engine"]
+    said = {name: layers.get(engine["name"], {}) for name, layers in looks.items()}
+    if any(look.get("lacking", True) for look in said.values()):
+        return True
+    decision = engine_decision(said, plan["servers"], engine["version"])
+    return bool(decision["needed"] or decision["refused"])
+
+
+__all__ = ("Looks", "engine_lacks", "looks_of", "machines_lack")

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, images_for
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._layer_requests import layers_of
+
+ROLES = Path(__file__).resolve().parents[4] / "roles"
+#: only the controller reads them
+CONTROLLER = {"bundle_dir", "release_dir", "architecture", "image_names"}
+#: they hold secrets, so the action of node_probe sends them apart
+SECRETS = {"registries", "environment"}
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    files = [{"path": path, "kind": "binary", "component": "x"} for path in KUBEADM.programs]
+    files.append({"path": "cni/bridge", "kind": "cni", "component": "x"})
+    for name in {*images_for(KUBEADM, "server", ["agnhost"]), "pause"}:
+        reference = f"bundle.test/{name}:1"
+        files.append({"path": f"images/{name}.tar", "kind": "image", "component": "x", "reference": reference})
+    for entry in files:
+        entry |= {"sha256": "ab" * 32, "size": 1}  # type: ignore[dict-item]
+    data = {"schema": 1, "key": "k", "arch": "amd64", "go": "go1", "components": {}, "files": files}
+    (tmp_path / "manifest.json").write_text(json.dumps(data))
+    return tmp_path
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    folder = tmp_path / "release"
+    folder.mkdir()
+    (folder / "k3s").write_text("x")
+    (folder / "sha256sum-amd64.txt").write_text(f"{hashlib.sha256(b'x').hexdigest()}  k3s\n")
+    return folder
+
+
+def plan(engine: str, bundle: Path, release: Path | str = "", **changes: t.Any) -> dict[str, t.Any]:
+    machines = [
+        {"name": "s1", "node_name": "s1", "role": "server", "address": "192.0.2.11"},
+        {"name": "a1", "node_name": "a1", "role": "agent", "address": "192.0.2.21"},
+    ]
+    return {
+        "name": "home",
+        "machines": machines,
+        "hosts": [{"address": "192.0.2.11", "names": ["s1"]}],
+        "api": {"provider": "none", "address": "192.0.2.10", "port": 6443, "vrrp_id": 7},
+        "networks": {},
+        "images": ["agnhost"],
+        "single_node": False,
+        "files": {"s1": {K3S.config: "a: 1\n"}},
+        "ca_hash": "",
+        "engine": {
+            "name": engine,
+            "version": "1.34.2+k3s1" if engine == "k3s" else "1.34.2",
+            "source": "airgap",
+            "bundle_dir": str(bundle),
+            "release_dir": str(release),
+            "release_images": "none",
+            "download": "controller",
+            "profile": "none",
+            "datastore": "etcd",
+            "kubelet_config": {},
+            "kube_proxy_config": {},
+            "lower_oom_score": True,
+        },
+    } | changes
+
+
+def options_of(engine: str) -> set[str]:
+    """What the role engine gives the module of its own look."""
+    tasks = yaml.safe_load((ROLES / "engine/tasks" / engine / "look.yml").read_text())
+    task = next(task for task in tasks if task.get("register") == "engine_node")
+    given = set(task[f"kateskit.klubster.{engine}_node_info"])
+    main = yaml.safe_load((ROLES / "engine/tasks/main.yml").read_text())
+    return given | set(main[0]["module_defaults"][f"group/kateskit.klubster.{engine}"])
+
+
+@pytest.mark.parametrize("engine", ["kubeadm", "k3s"])
+def test_the_look_of_all_layers_gives_what_the_engines_own_look_gives(engine: str, bundle: Path, release: Path) -> None:
+    found = layers_of(plan(engine, bundle, release), "s1", {"packages": []})
+    assert found["machine"] == {"packages": [], "hosts": [{"address": "192.0.2.11", "names": ["s1"]}]}
+    # The controller fills these in for the engine's own look too.
+    filled = {"images"} if engine == "kubeadm" else SECRETS
+    given = set(found[engine]) - {"archives"} | (SECRETS if engine == "k3s" else set())
+    assert given - (filled - SECRETS) == options_of(engine) - CONTROLLER - {"archives"}
+
+
+def test_programs_and_images_come_with_their_sums(bundle: Path) -> None:
+    found = layers_of(plan("kubeadm", bundle), "a1", {})["kubeadm"]
+    assert {entry["sha256"] for entry in found["programs"] + found["archives"]} == {"ab" * 32}
+    assert {"source": "cni/bridge", "path": "/opt/cni/bin/bridge", "sha256": "ab" * 32, "size": 1} in found["programs"]
+    names = [entry["source"] for entry in found["archives"]]
+    assert "images/agnhost.tar" in names
+    assert "images/etcd.tar" not in names, "an agent has no etcd"
+
+
+def test_k3s_comes_for_each_architecture_that_the_release_has(bundle: Path, release: Path) -> None:
+    found = layers_of(plan("k3s", bundle, release), "s1", {})["k3s"]
+    assert [entry["path"] for entry in found["programs"].pop("amd64")] == [K3S.program]
+    assert found["programs"] == {}
+    assert [entry["path"] for entry in found["archives"]] == [f"{K3S.images}/klubster-agnhost.tar"]
+
+
+def test_a_release_of_which_something_has_to_be_fetched_is_none(bundle: Path, release: Path) -> None:
+    given = plan("k3s", bundle, release)
+    given["engine"] |= {"source": "release", "release_images": "tar.zst"}
+    assert layers_of(given, "s1", {})["k3s"]["programs"] == {}
+    (release / "k3s-airgap-images-amd64.tar.zst").write_text("x")
+    assert list(layers_of(given, "s1", {})["k3s"]["programs"]) == ["amd64"]
+
+
+def test_what_cannot_be_looked_at_says_so(tmp_path: Path, bundle: Path) -> None:
+    found = layers_of(plan("kubeadm", tmp_path / "nowhere"), "s1", {})["kubeadm"]
+    assert "No bundle in" in found["unseen"]
+    assert "unseen" in layers_of(plan("other", bundle), "s1", {})["other"]
+
+
+def test_the_address_of_the_api_is_looked_at_on_servers_only(bundle: Path) -> None:
+    api = {"provider": "keepalived", "address": "192.0.2.10", "port": 6443, "vrrp_id": 7}
+    given = plan("kubeadm", bundle, api=api)
+    assert layers_of(given, "s1", {})["keepalived"] == {
+        "address": "192.0.2.10",
+        "port": 6443,
+        "vrrp_id": 7,
+        "own": "192.0.2.11",
+        "servers": ["192.0.2.11"],
+    }
+    assert "keepalived" not in layers_of(given, "a1", {})
+    given["api"]["provider"] = "another"
+    assert "unseen" in layers_of(given, "s1", {})["another"]
