@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_cis, k3s_config, k3s_match
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.containerd import merged
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import release
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
 
@@ -21,7 +23,9 @@ def problems(plan: Plan) -> list[Problem]:
     found = [
         problem
         for machine in plan["machines"]
-        for problem in k3s_config.validate(machine["k3s_config"], cluster, k3s_config.machine_of(plan, machine["name"]))
+        for problem in k3s_config.validate(
+            machine["k3s_config"], _on(machine, cluster), k3s_config.machine_of(plan, machine["name"])
+        )
     ]
     if found:
         return found
@@ -35,7 +39,7 @@ def files(plan: Plan) -> dict[str, dict[str, str]]:
     cluster = _cluster(plan)
     return {
         machine["name"]: {
-            **k3s_config.files(cluster, _effective(plan, cluster, machine["name"])),
+            **k3s_config.files(_on(machine, cluster), _effective(plan, cluster, machine["name"])),
             **(k3s_cis.files(machine["role"], cluster.exempt) if cluster.profile == "cis" else {}),
         }
         for machine in plan["machines"]
@@ -46,6 +50,12 @@ def sysctls(plan: Plan) -> dict[str, str]:
     """Kernel settings that every machine needs before k3s starts there for the first time."""
     wanted = k3s_cis.SYSCTLS if plan["engine"]["profile"] == "cis" else {}
     return {name: str(value) for name, value in wanted.items()}
+
+
+def _on(machine: t.Mapping[str, t.Any], cluster: k3s_config.K3sCluster) -> k3s_config.K3sCluster:
+    """The cluster with what this machine's kubelet is told besides."""
+    own = machine.get("kubelet_config") or {}
+    return replace(cluster, kubelet_config=merged(cluster.kubelet_config, own)) if own else cluster
 
 
 def _effective(plan: Plan, cluster: k3s_config.K3sCluster, name: str) -> k3s_config.Config:

@@ -130,6 +130,16 @@ def test_every_machine_has_files_and_servers_the_same_shared_ones() -> None:
     assert "cluster-init" not in str(files)
 
 
+def test_one_machine_may_tell_its_kubelet_more() -> None:
+    everywhere = {"klubster_kubelet_config": {"maxPods": 90, "evictionHard": {"memory.available": "1Gi"}}}
+    server = {"klubster_node_kubelet_config": {"maxPods": 99}}
+    files = k3s_plan.files(spec(everywhere, server).as_dict())
+    path = next(path for path in files["node1"] if "kubelet.conf.d" in path)
+    told = {name: json.loads(files[name][path]) for name in ("node1", "node3")}
+    assert (told["node1"]["maxPods"], told["node3"]["maxPods"]) == (99, 90)
+    assert told["node1"]["evictionHard"] == {"memory.available": "1Gi"}
+
+
 def test_servers_that_differ_in_what_must_match_are_refused() -> None:
     hosts, groups = inventory({}, {"klubster_k3s_config": {"egress-selector-mode": "pod"}})
     hosts["node2"]["klubster_k3s_config"] = {"egress-selector-mode": "cluster"}
