@@ -52,6 +52,9 @@ options:
       size:
         description: Filled in on the controller.
         type: int
+      sums:
+        description: As O(kateskit.klubster.verified_install#module:files[].sums); not for files of a bundle.
+        type: path
   image_names:
     description: Images by their names in the bundle, as O(kateskit.klubster.container_images#module:names).
     type: list

@@ -207,18 +207,22 @@ class Numbered:
         return [dump(entry) for entry in value]
 
 
+# What these three return is the default of a dataclass's field, which pylint does not see.
 def option(kind: t.Union[Kind, Rule], default: t.Any = None) -> t.Any:
     """A field with a default."""
+    # pylint: disable-next=invalid-field-call
     return dataclasses.field(default=default, metadata={_KEY: _kind(kind)})
 
 
 def needed(kind: t.Union[Kind, Rule]) -> t.Any:
     """A field that has to be given."""
+    # pylint: disable-next=invalid-field-call
     return dataclasses.field(metadata={_KEY: _kind(kind)})
 
 
 def secret(kind: t.Union[Kind, Rule]) -> t.Any:
     """A field that comes from elsewhere, is never shown and never written back."""
+    # pylint: disable-next=invalid-field-call
     return dataclasses.field(default=None, repr=False, metadata={_KEY: _kind(kind), "secret": True})
 
 

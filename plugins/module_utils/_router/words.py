@@ -206,7 +206,8 @@ def path_pattern(value: t.Any) -> str:
     """A regular expression for paths; FRR takes digits and a few signs."""
     found = pattern(value)
     if not _PATH_PATTERN.fullmatch(found):
-        raise Refused("A pattern for paths has digits and '_^$.*+-|,()[]{}' only.", "Write for example '^65020_'.")
+        rule = "A pattern for paths has digits and '_^$.*+-|,()[]{}' only."
+        raise Refused(rule, "Write for example '^65020_'.")
     return found
 
 

@@ -52,7 +52,7 @@ def test_plan_takes_it_and_goes_to_its_machines(name: str, tmp_path: Path) -> No
     done = subprocess.run(
         argv, cwd=INVENTORIES.parent, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
-    plan, _, machines = done.stdout.partition("Look at the machine]")
+    plan, dummy, machines = done.stdout.partition("Look at the machine]")
     assert "failed=1" not in done.stdout, done.stdout
     assert "UNREACHABLE" in machines, done.stdout + done.stderr
     assert "problem" not in plan

@@ -12,7 +12,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._command import 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd, EtcdError, Member
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import EtcdError, Member
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import (
     K3s,
     K3sInvitation,
@@ -282,8 +282,8 @@ def test_a_server_is_not_stopped_before_it_has_left_etcd(last: list[str] | None)
     """Of two servers, the one that stays has no quorum to take the other out when that is silent."""
     both = ["server1-0123abcd", "server2-0123abcd"]
     etcd = Members(both, both, last)
-    until_left(t.cast("Etcd", etcd), "server1")
+    until_left(t.cast("t.Any", etcd), "server1")
     assert etcd.answers == []
     etcd = Members(both, both)
-    until_left(t.cast("Etcd", etcd), "server1", timeout=0)
+    until_left(t.cast("t.Any", etcd), "server1", timeout=0)
     assert etcd.answers == [both]

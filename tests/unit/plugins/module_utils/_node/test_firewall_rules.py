@@ -40,11 +40,11 @@ PLAN: dict[str, t.Any] = {
 SERVER, AGENT = Openings.parse(PLAN, "server"), Openings.parse(PLAN, "agent")
 DROPPING = """\
 table inet filter {
-	chain input {
-		type filter hook input priority filter; policy drop;
-	}
-	chain other {
-	}
+\tchain input {
+\t\ttype filter hook input priority filter; policy drop;
+\t}
+\tchain other {
+\t}
 }
 """
 

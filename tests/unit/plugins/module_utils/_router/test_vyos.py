@@ -38,6 +38,13 @@ def bgp(**more: t.Any) -> Data:
     return {"bgp": {"asn": 65010, "router_id": "10.255.0.2", "log_neighbor_changes": False, **more}}
 
 
+POLICY = {
+    "route_map_in": "A",
+    "route_map_out": "B",
+    "prefix_list_in": "C",
+    "prefix_list_out": "D",
+    "soft_reconfiguration": True,
+}
 BGP = ["set protocols bgp system-as 65010", "set protocols bgp parameters router-id 10.255.0.2"]
 
 #: what a model says, without what every BGP says
@@ -142,9 +149,7 @@ CASES: list[tuple[str, Data, list[str]]] = [
                    listen_limit=16),
      [BGP[0], BGP[1], "set protocols bgp listen limit 16", "set protocols bgp peer-group M remote-as external",
       "set protocols bgp listen range 10.10.0.0/24 peer-group M"]),
-    ("policy of a group", bgp(peer_groups={"M": {"ipv4": {"route_map_in": "A", "route_map_out": "B",
-                                                           "prefix_list_in": "C", "prefix_list_out": "D",
-                                                           "soft_reconfiguration": True}}}),
+    ("policy of a group", bgp(peer_groups={"M": {"ipv4": POLICY}}),
      [*BGP, *(f"set protocols bgp peer-group M address-family ipv4-unicast {word}" for word in (
          "prefix-list import C", "prefix-list export D", "route-map import A", "route-map export B",
          "soft-reconfiguration inbound"))]),
