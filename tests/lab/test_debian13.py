@@ -59,9 +59,7 @@ def test_a_cluster_is_made_and_each_machine_fetches_for_itself(lab: SmallLab, as
     assert all(" Ready " in node and "(trixie)" in node for node in nodes), nodes
     fetched = re.findall(r'^(\S+) .*"GET /v1\.34\.2%2Bk3s1/(\S+) .*" 200', asked.read_text(), re.MULTILINE)
     files = {"k3s", "k3s-airgap-images-amd64.tar", "sha256sum-amd64.txt"}
-    assert set(fetched) == {
-        (address, file) for address in ("10.83.0.11", "10.83.0.21") for file in files
-    }
+    assert set(fetched) == {(address, file) for address in ("10.83.0.11", "10.83.0.21") for file in files}
     for machine in ("server1", "agent1"):
         # Only the list stays, which tells later runs what the program must be.
         assert lab.on(machine, "ls /var/lib/klubster/releases/v1.34.2+k3s1").split() == ["sha256sum-amd64.txt"]
