@@ -56,12 +56,14 @@ class Account:
         """Processor time and time of a command."""
         before, start = self.seconds(), time.monotonic()
         procs = self._group / "cgroup.procs"
+        # The machines are those of this lab, whatever lab the caller is at.
+        environment = {name: value for name, value in os.environ.items() if name != "KLUBSTER_LAB_NAME"}
         with log.open("wb") as stream:
             done = subprocess.run(
                 ["sh", "-c", f'echo $$ > {procs} && exec "$@"', "sh", *argv],
                 cwd=ROOT,
                 env={
-                    **os.environ,
+                    **environment,
                     "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
                     "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
                     "ANSIBLE_NOCOLOR": "1",
