@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.kateskit.klubster.plugins.filter.k3s_downloads import k3s_downloads
+from ansible_collections.kateskit.klubster.plugins.filter.k3s_fetched import k3s_fetched
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, images_for
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._layer_requests import layers_of
@@ -116,6 +118,18 @@ def test_a_release_of_which_something_has_to_be_fetched_is_none(bundle: Path, re
     assert layers_of(given, "s1", {})["k3s"]["programs"] == {}
     (release / "k3s-airgap-images-amd64.tar.zst").write_text("x")
     assert list(layers_of(given, "s1", {})["k3s"]["programs"]) == ["amd64"]
+
+
+def test_machines_that_fetch_for_themselves_are_asked_for_what_the_role_fetches(bundle: Path, release: Path) -> None:
+    given = plan("k3s", bundle, release)
+    given["engine"] |= {"source": "release", "release_images": "tar.zst", "download": "nodes"}
+    folder = yaml.safe_load((ROLES / "engine/vars/main.yml").read_text())["__engine_fetched_dir"]
+    folder = folder.replace("{{ engine_version }}", given["engine"]["version"])
+    found = layers_of(given, "s1", {})["k3s"]["programs"]
+    assert sorted(found) == ["amd64", "arm64", "armhf"]
+    for arch, files in found.items():
+        assert files == k3s_fetched(k3s_downloads(given["engine"]["version"], arch, (), "tar.zst"), folder)
+    assert not (release / "k3s-airgap-images-amd64.tar.zst").exists(), "the controller needs no release"
 
 
 def test_what_cannot_be_looked_at_says_so(tmp_path: Path, bundle: Path) -> None:
