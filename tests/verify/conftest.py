@@ -78,6 +78,13 @@ def cluster(inventory: Inventory) -> Cluster:
 
 
 @pytest.fixture(scope="session")
+def as_made(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Arguments that site.yml was given for this cluster: without its version, the inventory's would upgrade it."""
+    version = request.config.getoption("--expect")
+    return ("-e", f"klubster_engine_version={version}") if version else ()
+
+
+@pytest.fixture(scope="session")
 def image(inventory: Inventory, request: pytest.FixtureRequest) -> str:
     """The bundle's test image; klubster_images brings it to every node, for there is no registry."""
     version = request.config.getoption("--expect") or inventory.get("klubster_engine_version", "1.34.2")
