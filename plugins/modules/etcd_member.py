@@ -65,7 +65,7 @@ EXAMPLES = r"""
 RETURN = r"""
 members:
   description: Names of all members, before anything was done.
-  returned: success
+  returned: where the machine is a server
   type: list
   elements: str
   sample: [server1, server2, server3]
@@ -110,6 +110,8 @@ def main() -> None:
     )
     given = module.params
     try:
+        if not access.is_server(given["engine"]):
+            module.exit_json(changed=False)
         service = access.etcd_of(given["engine"], given["port"], given["url"] or "")
         # Without an etcd of its own there is no member that could go.
         result: dict[str, t.Any] = {"changed": False, "members": []}

@@ -37,6 +37,11 @@ def api_of(engine: str, address: str, port: int) -> HttpsApi:
     return HttpsApi(address, port, authority, certificate, key)
 
 
+def is_server(engine: str) -> bool:
+    """Whether this machine is a server: a machine that was taken out of its cluster may still be in the inventory."""
+    return Path(K3S.kubeconfig if engine == "k3s" else API_CERTIFICATES[engine][2]).exists()
+
+
 def etcd_of(engine: str, port: int, url: str = "") -> Etcd | None:
     """This server's etcd; None where its data is kept elsewhere.
 
@@ -51,4 +56,4 @@ def etcd_of(engine: str, port: int, url: str = "") -> Etcd | None:
     return Etcd(url, layout.etcd_certificates, asked=lambda host: api_of(engine, host, port).passes(_ETCD_CHECK))
 
 
-__all__ = ("API_CERTIFICATES", "api_of", "etcd_of")
+__all__ = ("API_CERTIFICATES", "api_of", "etcd_of", "is_server")

@@ -34,6 +34,7 @@ class FakeEtcd:
 def service(monkeypatch: pytest.MonkeyPatch) -> type[FakeEtcd]:
     FakeEtcd.down, FakeEtcd.removed = set(), []
     monkeypatch.setattr(access, "Etcd", FakeEtcd)
+    monkeypatch.setattr(access, "is_server", lambda _engine: True)
     return FakeEtcd
 
 
@@ -72,9 +73,14 @@ def test_the_quorum_is_kept(service: type[FakeEtcd], state: str, capsys: pytest.
     assert service.removed == []
 
 
-def test_without_certificates_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("engine", ["kubeadm", "k3s"])
+def test_a_machine_that_is_no_server_any_more_knows_of_no_members(
+    monkeypatch: pytest.MonkeyPatch, engine: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that its answer does not count as that of a server."""
     monkeypatch.undo()
-    assert "No such file" in call(capsys, name="server3")["msg"]
+    result = call(capsys, name="server3", engine=engine)
+    assert (result["changed"], "members" in result, "failed" in result) == (False, False, False)
 
 
 def test_k3s_without_an_etcd_of_its_own_has_no_member(capsys: pytest.CaptureFixture[str]) -> None:
