@@ -138,7 +138,11 @@ kubeconfig_sha256:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_looks import K3S_ARGUMENTS, k3s_look
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_looks import (
+    K3S_ARGUMENTS,
+    STRANGER,
+    k3s_look,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
 
@@ -149,7 +153,7 @@ def main() -> None:
     except KlubsterError as exc:
         module.fail_json(msg=str(exc))
     for path in result["strangers"]:
-        module.warn(f"{path} was not written by this collection. k3s reads it last, so it beats what stands in ours.")
+        module.warn(STRANGER.format(path=path))
     module.exit_json(changed=False, **result)
 
 

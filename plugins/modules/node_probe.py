@@ -354,6 +354,8 @@ def main() -> None:
         found = probe(request, System(run))
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
+    for path in layers.get("k3s", {}).get("strangers", ()):
+        module.warn(node_looks.STRANGER.format(path=path))
     module.exit_json(changed=False, layers=layers, looked=looked, **found)
 
 

@@ -62,6 +62,10 @@ def kubeadm_look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
+#: a warning of a file in k3s's folder of drop-ins
+STRANGER = "{path} was not written by this collection. k3s reads it last, so it beats what stands in ours."
+
+
 def k3s_look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """From the options of ``k3s_node_info`` to its answer."""
     machine = k3s.machine_of(params)
@@ -78,4 +82,4 @@ def k3s_look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-__all__ = ("K3S_ARGUMENTS", "KUBEADM_ARGUMENTS", "k3s_look", "kubeadm_look")
+__all__ = ("K3S_ARGUMENTS", "KUBEADM_ARGUMENTS", "STRANGER", "k3s_look", "kubeadm_look")

@@ -77,6 +77,17 @@ def test_an_option_that_the_engine_does_not_know_is_no_look_at_it(capsys: pytest
     assert "missing required arguments" in found["reason"]
 
 
+def test_a_file_of_somebody_else_is_warned_of_where_nothing_else_is_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = "/etc/rancher/k3s/config.yaml.d/90-mine.yaml"
+    monkeypatch.setattr(node_probe, "layer_looks", lambda _layers, _run: {"k3s": {"lacking": [], "strangers": [mine]}})
+    said: list[str] = []
+    monkeypatch.setattr(node_probe.AnsibleModule, "warn", lambda _self, text: said.append(text))
+    module(capsys, {"layers": {"k3s": {"unseen": "x"}}, "paths": ["/"]})
+    assert [text.partition(" was not written by")[0] for text in said] == [mine]
+
+
 def test_the_action_asks_for_the_layers_and_sends_what_is_secret_as_one_text(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
