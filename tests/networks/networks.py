@@ -89,8 +89,8 @@ def routes(inventory: Inventory, router: str) -> dict[str, list[str]]:
 
 def page(inventory: Inventory, name: str = NAME) -> str:
     """What the client in the house reads at this name."""
-    line = f"python3 -c \"import urllib.request as u; print(u.urlopen('http://{name}/hostname', timeout=5).read().decode())\""
-    return ssh(inventory, "client", line).strip()
+    read = f"u.urlopen('http://{name}/hostname', timeout=5).read().decode()"
+    return ssh(inventory, "client", f'python3 -c "import urllib.request as u; print({read})"').strip()
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def deploy(cluster: Cluster, image: str) -> None:
 
 
 def service() -> client.V1Service:
-    """Traffic goes to nodes with a pod only, and from there to that pod: what a node's death costs is the routers' matter."""
+    """Traffic goes to nodes with a pod, and stays there: what a node's death costs is the routers' matter."""
     return client.V1Service(
         metadata=client.V1ObjectMeta(name="page"),
         spec=client.V1ServiceSpec(
