@@ -3,9 +3,10 @@
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-down clean-cache test test-fast bench mutations faults lint types sanity docs unit contract collection requirements
+.PHONY: help environment demo demo-down demo-bgp demo-bgp-down clean-cache test test-fast bench mutations faults lint types sanity docs unit contract collection requirements
 
 bin := .venv/bin
+bgp := ANSIBLE_DISPLAY_SKIPPED_HOSTS=False $(bin)/ansible-playbook -i inventories/lab_bgp
 # Two cores are what the project promises to be tested on; more are used when there are more.
 pytest := $(bin)/pytest --numprocesses auto --dist worksteal
 
@@ -18,6 +19,12 @@ environment: ## the controller's Python environment, in the cache folder
 # ENGINE=k3s|kubeadm|standin and SOURCE=release|airgap|bundle choose. Make hands variables of its command line on.
 demo: environment ## start three machines, make a cluster, fetch a page from outside: by k3s's release, or built from source
 	@time $(bin)/python tests/demo/demo.py up
+
+demo-bgp: environment ## three networks with BGP routers, and a page that is read by its name from a house
+	@time $(bgp) playbooks/bundle.yml molecule/bgp/create.yml playbooks/routers.yml playbooks/site.yml tests/demo/demo.yml playbooks/status.yml
+
+demo-bgp-down: environment ## take away what `make demo-bgp` made
+	@$(bgp) playbooks/lab_down.yml
 
 demo-down: environment ## take away what `make demo` made; what it fetched or built stays in the cache
 	@$(bin)/python tests/demo/demo.py down

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import flannel, local_path, metallb, policies
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import (
+    flannel,
+    local_path,
+    metallb,
+    policies,
+    service_names,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.manifests import Bundle
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Object
 
@@ -46,11 +52,19 @@ def load_balancer_sets(bundle: Bundle, plan: Plan) -> list[Object]:
     return [metallb.metallb_set(bundle, pools=load_balancer["pools"], mode=load_balancer["mode"])]
 
 
+def names_sets(bundle: Bundle, plan: Plan) -> list[Object]:
+    names = plan["names"]
+    if not names["zone"]:
+        return [{"name": service_names.SET, "state": "absent"}]
+    return [service_names.names_set(bundle, **names, dns_domain=plan["networks"]["dns_domain"])]
+
+
 #: tag of the layer and its sets, in the order of applying
 LAYERS: dict[str, t.Callable[[Bundle, Plan], list[Object]]] = {
     "cni": cni_sets,
     "storage": storage_sets,
     "load_balancer": load_balancer_sets,
+    "names": names_sets,
 }
 
 
@@ -61,4 +75,4 @@ def layer_sets(bundle: Bundle, plan: Plan, run: t.Collection[str], skip: t.Colle
     return [one for name in chosen for one in LAYERS[name](bundle, plan)]
 
 
-__all__ = ("LAYERS", "cni_sets", "layer_sets", "load_balancer_sets", "storage_sets")
+__all__ = ("LAYERS", "cni_sets", "layer_sets", "load_balancer_sets", "names_sets", "storage_sets")

@@ -122,6 +122,13 @@ def _custom_resource_definition(obj: t.Mapping[str, t.Any]) -> str | None:
     return _by_condition("Established")(obj)
 
 
+def _service(obj: t.Mapping[str, t.Any]) -> str | None:
+    """Only one that waits for a load balancer has anything to wait for."""
+    if _spec(obj).get("type") != "LoadBalancer":
+        return None
+    return None if (_status(obj).get("loadBalancer") or {}).get("ingress") else "has no address outside the cluster yet"
+
+
 READY: dict[str, Predicate] = {
     "APIService": _by_condition("Available"),
     "CustomResourceDefinition": _custom_resource_definition,
@@ -132,6 +139,7 @@ READY: dict[str, Predicate] = {
     "Node": _by_condition("Ready"),
     "PersistentVolumeClaim": _by_phase("Bound"),
     "Pod": _pod,
+    "Service": _service,
     "StatefulSet": _stateful_set,
 }
 

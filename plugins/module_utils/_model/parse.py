@@ -46,6 +46,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec impo
     LoadBalancer,
     LocalPath,
     Machine,
+    Names,
     Networks,
     Pool,
     RoleName,
@@ -163,6 +164,7 @@ class _Reader:
         api = self._api(cluster, name, machines)
         cni = Cni(cluster["klubster_cni"], cluster["klubster_cni_backend"], cluster["klubster_cni_mtu"])
         load_balancer = self._load_balancer(cluster, machines)
+        names = self._names(cluster, load_balancer)
         layers = self._layers(cluster, engine)
         storage = self._storage(cluster)
         firewall = self._firewall(cluster)
@@ -182,6 +184,7 @@ class _Reader:
             cni=cni,
             load_balancer=load_balancer,
             storage=storage,
+            names=names,
             firewall=firewall,
             layers=layers,
             single_node=cluster["klubster_single_node"],
@@ -786,6 +789,48 @@ class _Reader:
             elif pool.name is not WRONG:
                 owners[pool.name] = index
         return LoadBalancer(provider, cluster["klubster_load_balancer_mode"], tuple(pools))
+
+    def _names(self, cluster: dict[str, t.Any], load_balancer: LoadBalancer) -> Names:
+        given, where = cluster["klubster_names"], "klubster_names"
+        if given is WRONG or WRONG in given.values():
+            return Names()
+        zone = given["zone"] and self._rule(f"{where}.zone", given["zone"], rules.dns_name)
+        if not zone:
+            for key in ("address", "aliases"):
+                if given[key]:
+                    self._complain(f"{where}.{key}", given[key], "There is no zone.", f"Name it in {where}.zone.")
+            return Names()
+        if zone is not WRONG and cluster["klubster_dns_domain"] in (zone, zone.partition(".")[2]):
+            rule = "It is the domain of the cluster's own DNS (klubster_dns_domain)."
+            self._complain(f"{where}.zone", zone, rule, "Take a zone of your network, such as 'apps.home.arpa'.")
+        if load_balancer.provider == "none":
+            rule = "Names are those of services with addresses, and klubster_load_balancer is none."
+            self._complain(f"{where}.zone", zone, rule, "Set klubster_load_balancer, or leave klubster_names out.")
+        address = given["address"] and self._rule(f"{where}.address", given["address"], addresses.address)
+        if address and address is not WRONG:
+            self._in_a_pool(f"{where}.address", address, load_balancer)
+            address = address.text
+        aliases = {
+            self._rule(f"{where}.aliases", alias, rules.dns_label): self._service(f"{where}.aliases.{alias}", service)
+            for alias, service in given["aliases"].items()
+        }
+        return Names(zone, address, aliases, given["ttl"])
+
+    def _in_a_pool(self, where: str, address: Span, load_balancer: LoadBalancer) -> None:
+        spans = [span for pool in load_balancer.pools for span in pool.addresses if span is not WRONG]
+        if load_balancer.provider == "metallb" and not any(addresses.span(span).contains(address) for span in spans):
+            self._complain(
+                where, address.text, "No pool has it.", "Take an address of klubster_pools, or leave this out."
+            )
+
+    def _service(self, where: str, text: str) -> t.Any:
+        """``SERVICE.NAMESPACE``."""
+        name, dot, namespace = text.partition(".")
+        if not dot or "." in namespace:
+            self._complain(where, text, "It is no service.", "Write SERVICE.NAMESPACE, such as 'web.default'.")
+            return WRONG
+        parts = [self._rule(where, part, rules.dns_label) for part in (name, namespace)]
+        return WRONG if WRONG in parts else text
 
     def _pool(self, index: int, entry: dict[str, t.Any]) -> Pool:
         where = f"klubster_pools[{index}]"

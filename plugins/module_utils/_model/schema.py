@@ -70,6 +70,21 @@ POOL = (
     Variable("interfaces", "list", "Interfaces to announce on; none means all.", default=[], elements="str"),
 )
 
+NAMES = (
+    Variable("zone", "str", "Zone of the names, such as V(apps.example.org). Without it there are none.", default=""),
+    Variable(
+        "address", "str", "Address of a pool for the DNS server; without it the load balancer chooses.", default=""
+    ),
+    Variable(
+        "aliases",
+        "dict",
+        "Short names in the zone, and the C(service.namespace) that each stands for.",
+        default={},
+        elements="str",
+    ),
+    Variable("ttl", "int", "Seconds that others may keep an answer.", default=30, minimum=1, maximum=3600),
+)
+
 LOCAL_PATH = (
     Variable("enabled", "bool", "Offer volumes in a folder of the node.", default=True),
     Variable("path", "path", "The folder.", default="/var/lib/klubster/local-path"),
@@ -302,6 +317,13 @@ VARIABLES: tuple[Variable, ...] = (
         planned=("bgp",),
     ),
     Variable("klubster_pools", "list", "Addresses for services.", default=[], elements="dict", options=POOL),
+    Variable(
+        "klubster_names",
+        "dict",
+        "A DNS server in the cluster that gives every service of type LoadBalancer the name C(service.namespace.zone).",
+        default={},
+        options=NAMES,
+    ),
     Variable("klubster_storage", "dict", "Storage by provider.", default={}, options=STORAGE),
     Variable("klubster_kubelet_config", "dict", "Entries of KubeletConfiguration, laid over ours.", default={}),
     Variable("klubster_kube_proxy_config", "dict", "Entries of KubeProxyConfiguration, laid over ours.", default={}),

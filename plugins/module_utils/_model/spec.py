@@ -148,6 +148,20 @@ class LoadBalancer:
 
 
 @dataclass(frozen=True)
+class Names:
+    """Names outside the cluster for services of type LoadBalancer."""
+
+    #: ``SERVICE.NAMESPACE.ZONE`` is a service's name; empty: there are none
+    zone: str = ""
+    #: address of the DNS server; empty: any of a pool
+    address: str = ""
+    #: short names in the zone → ``SERVICE.NAMESPACE``
+    aliases: dict[str, str] = field(default_factory=dict)
+    #: seconds
+    ttl: int = 30
+
+
+@dataclass(frozen=True)
 class LocalPath:
     """Volumes in a folder of the node on which the pod runs."""
 
@@ -182,6 +196,7 @@ class ClusterSpec:
     cni: Cni
     load_balancer: LoadBalancer
     storage: Storage
+    names: Names = field(default_factory=Names)
     firewall: Firewall = field(default_factory=Firewall)
     layers: Layers = field(default_factory=Layers)
     #: optimised for a single node; the server then runs the user's pods
@@ -221,6 +236,8 @@ class ClusterSpec:
             needed += ["local-path-provisioner", "shell"]
         if bundled and self.load_balancer.provider == "metallb":
             needed += ["metallb-controller", "metallb-speaker"]
+        if bundled and self.names.zone:
+            needed.append("coredns")
         return tuple(dict.fromkeys([*needed, *self.extra_images]))
 
     @property
@@ -272,6 +289,7 @@ __all__ = (
     "LoadBalancer",
     "LocalPath",
     "Machine",
+    "Names",
     "Networks",
     "Pool",
     "Storage",

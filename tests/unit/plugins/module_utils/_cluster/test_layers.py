@@ -20,6 +20,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import 
     local_path,
     manifests,
     metallb,
+    service_names,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Object
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import parse_sets
@@ -395,16 +396,17 @@ def test_an_upstream_that_changed_is_told(bundle: FakeBundle, tmp_path: Path) ->
 PLAN: Object = {
     "engine": {"name": "kubeadm", "profile": "none"},
     "cni": {"provider": "flannel", "backend": "vxlan", "mtu": None},
-    "networks": {"pod": ["10.244.0.0/16"]},
+    "networks": {"pod": ["10.244.0.0/16"], "dns_domain": "cluster.local"},
     "storage": {"local_path": {"enabled": True, "path": "/data", "class_name": "disk", "default_class": True}},
     "load_balancer": {"provider": "metallb", "mode": "l2", "pools": [{"name": "a", "addresses": ["10.0.0.0/28"]}]},
+    "names": {"zone": "apps.test", "address": "", "aliases": {}, "ttl": 30},
 }
 TEST_TAGS: list[tuple[list[str], list[str], list[str]]] = [
-    (["all"], [], ["cni", "storage-local-path", "load-balancer"]),
-    ([], [], ["cni", "storage-local-path", "load-balancer"]),
+    (["all"], [], ["cni", "storage-local-path", "load-balancer", "service-names"]),
+    ([], [], ["cni", "storage-local-path", "load-balancer", "service-names"]),
     (["storage"], [], ["storage-local-path"]),
     (["load_balancer", "cni"], [], ["cni", "load-balancer"]),
-    (["all"], ["cni"], ["storage-local-path", "load-balancer"]),
+    (["all"], ["cni", "names"], ["storage-local-path", "load-balancer"]),
     (["machine", "storage"], ["storage"], []),
 ]
 
@@ -417,10 +419,11 @@ def test_the_layers_that_the_tags_name(
 
 
 def test_layers_are_what_their_own_builders_say(bundle: FakeBundle) -> None:
-    cni, storage, load_balancer = layers.layer_sets(bundle, PLAN, [], [])
+    cni, storage, load_balancer, names = layers.layer_sets(bundle, PLAN, [], [])
     assert cni == flannel.flannel_set(bundle, networks=["10.244.0.0/16"])
     assert storage == local_path.local_path_set(bundle, path="/data", class_name="disk")
     assert load_balancer == metallb.metallb_set(bundle, pools=PLAN["load_balancer"]["pools"])
+    assert names == service_names.names_set(bundle, zone="apps.test")
 
 
 def test_layers_that_are_switched_off(bundle: FakeBundle) -> None:
@@ -429,11 +432,13 @@ def test_layers_that_are_switched_off(bundle: FakeBundle) -> None:
         "cni": {"provider": "none"},
         "storage": {"local_path": {"enabled": False}},
         "load_balancer": {"provider": "none", "pools": []},
+        "names": {"zone": ""},
     }
-    cni, storage, load_balancer = layers.layer_sets(bundle, plan, [], [])
+    cni, storage, load_balancer, names = layers.layer_sets(bundle, plan, [], [])
     assert (cni["definitions"], cni["fixed"]) == ([], {"provider": "none"})
     assert storage == {"name": "storage-local-path", "state": "absent"}
     assert load_balancer == {"name": "load-balancer", "state": "absent"}
+    assert names == {"name": "service-names", "state": "absent"}
 
 
 def test_a_mode_that_does_not_exist_is_told(bundle: FakeBundle) -> None:

@@ -108,6 +108,7 @@ class _Case:
             "storage": {"local_path": {"enabled": self.storage}},
             "cni": {"provider": "flannel", "layer": "none"},
             "engine": {"name": "k3s", "profile": "none"},
+            "names": {"zone": ""},
         }
 
 
@@ -133,4 +134,5 @@ def test_without_layers_of_ours_nothing_is_read(tmp_path: Path, provider: str) -
         ("cni-policies", "absent"),
         ("storage-local-path", "absent"),
         ("load-balancer", "absent"),
+        ("service-names", "absent"),
     ]

@@ -386,6 +386,54 @@ BAD: dict[str, Bad] = {
         "klubster_pools",
         shown=["home", "special"],
     ),
+    # names of services
+    "names without a zone": one(
+        "klubster_names",
+        {"address": "192.168.1.241"},
+        "There is no zone",
+        "klubster_names.zone",
+        "klubster_names.address",
+    ),
+    "zone is no name": one("klubster_names", {"zone": "apps_home"}, "RFC 1123", "'apps-home'", "klubster_names.zone"),
+    "zone of the cluster's own DNS": one(
+        "klubster_names", {"zone": "cluster.local"}, "the cluster's own DNS", "apps.home.arpa", "klubster_names.zone"
+    ),
+    "zone within the cluster's own": one(
+        "klubster_names", {"zone": "x.cluster.local"}, "the cluster's own DNS", "apps.home.arpa", "klubster_names.zone"
+    ),
+    "address of names in no pool": one(
+        "klubster_names",
+        {"zone": "apps.test", "address": "192.168.9.1"},
+        "No pool has it",
+        "klubster_pools",
+        "klubster_names.address",
+    ),
+    "address of names is none": one(
+        "klubster_names", {"zone": "apps.test", "address": "web"}, "no IP address", "", "klubster_names.address"
+    ),
+    "alias of no service": one(
+        "klubster_names",
+        {"zone": "apps.test", "aliases": {"wiki": "wiki"}},
+        "It is no service",
+        "'web.default'",
+        "klubster_names.aliases.wiki",
+    ),
+    "alias with a dot": one(
+        "klubster_names",
+        {"zone": "apps.test", "aliases": {"my.wiki": "wiki.default"}},
+        "RFC 1123",
+        "'my-wiki'",
+        "klubster_names.aliases",
+    ),
+    "names kept for no time": one(
+        "klubster_names", {"zone": "apps.test", "ttl": 0}, "between 1 and 3600", "1 to 3600", "klubster_names.ttl"
+    ),
+    "names without a load balancer": Bad(
+        {"klubster_names": {"zone": "apps.test"}, "klubster_load_balancer": "none", "klubster_pools": []},
+        "klubster_names.zone",
+        "klubster_load_balancer is none",
+        "leave klubster_names out",
+    ),
     "pools a mapping": one("klubster_pools", {"name": "a"}, "a list, not a mapping", "'- '"),
     "pool text": one("klubster_pools", ["192.168.1.0/24"], "a mapping, not text", "key: value", "klubster_pools[0]"),
     "pool without name": pool("required", "Add it: name of the pool", "name", name=REMOVED),

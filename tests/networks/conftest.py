@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "verify"))
+
+from cluster import Cluster, Inventory, enter_network, until  # noqa: E402
+from kubernetes import client  # noqa: E402
+from networks import NAMESPACE, Record  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("klubster")
+    default = os.environ.get("KLUBSTER_INVENTORY", str(ROOT / "inventories" / "lab_bgp"))
+    group.addoption("--inventory", default=default)
+
+
+@pytest.fixture(scope="session")
+def inventory(request: pytest.FixtureRequest) -> Inventory:
+    found = Inventory(str(request.config.getoption("--inventory")))
+    enter_network(Path(found.vars("lab_controller")["lab_network_namespace"]))
+    return found
+
+
+@pytest.fixture(scope="session")
+def cluster(inventory: Inventory) -> Cluster:
+    return Cluster(Path(str(inventory.get("klubster_kubeconfig"))).expanduser())
+
+
+@pytest.fixture(scope="session")
+def record() -> t.Iterator[Record]:
+    """What was measured; written even when a test fails."""
+    found = Record(ROOT / "build" / "reports" / "bgp.json")
+    yield found
+    found.write()
+
+
+@pytest.fixture(scope="session")
+def namespace(cluster: Cluster) -> t.Iterator[str]:
+    """The one that the alias of the inventory names."""
+    cluster.core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE)))
+    until(lambda: cluster.core.list_namespaced_service_account(NAMESPACE).items, "a service account", 30)
+    try:
+        yield NAMESPACE
+    finally:
+        with contextlib.suppress(client.ApiException):
+            cluster.core.delete_namespace(NAMESPACE)
+        until(
+            lambda: all(entry.metadata.name != NAMESPACE for entry in cluster.core.list_namespace().items),
+            f"namespace {NAMESPACE} gone",
+            120,
+        )
