@@ -26,6 +26,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import I
 from ansible_collections.kateskit.klubster.plugins.module_utils._model import addresses, rules
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses import Span
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.component_fields import KUBE_PROXY, KUBELET
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer import BalancerReader
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import (
     BY_NAME,
@@ -47,7 +48,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec impo
     LocalPath,
     Machine,
     Networks,
-    Pool,
     RoleName,
     Storage,
 )
@@ -133,9 +133,10 @@ class _Place:
 
 # Of two kinds that overlap, the one to be changed, and with whom it may not overlap.
 _EXCLUSIVE: dict[str, tuple[str, ...]] = {
-    "pool": ("pool", "dhcp", "service", "pod", "node", "api"),
-    "service": ("pod", "node", "api", "dhcp"),
-    "pod": ("node", "api", "dhcp"),
+    "pool": ("pool", "dhcp", "service", "pod", "node", "api", "peer"),
+    "service": ("pod", "node", "api", "dhcp", "peer"),
+    "pod": ("node", "api", "dhcp", "peer"),
+    "peer": ("node", "api"),
 }
 
 
@@ -162,8 +163,8 @@ class _Reader:
         engine = self._engine(cluster)
         api = self._api(cluster, name, machines)
         cni = Cni(cluster["klubster_cni"], cluster["klubster_cni_backend"], cluster["klubster_cni_mtu"])
-        load_balancer = self._load_balancer(cluster, machines)
         layers = self._layers(cluster, engine)
+        load_balancer = self._load_balancer(cluster, machines, layers)
         storage = self._storage(cluster)
         firewall = self._firewall(cluster)
         self._dhcp(cluster["klubster_dhcp_ranges"])
@@ -203,7 +204,8 @@ class _Reader:
         self._problems.append(Problem(where, value, rule, remedy))
 
     def _complain_masked(self, where: str, value: t.Any, rule: str, remedy: str) -> None:
-        self._complain(where, None if value is None else HIDDEN, rule, remedy)
+        bare = "Put it in quotes." if f'"{value}"' in remedy else remedy
+        self._complain(where, None if value is None else HIDDEN, rule, bare)
 
     def _rule(self, where: str, value: t.Any, rule: t.Callable[[str], t.Any]) -> t.Any:
         """The value as the rule makes it; ``WRONG``, with a complaint, when the rule refuses it."""
@@ -741,13 +743,8 @@ class _Reader:
             self._problems.extend(exc.problems)
         return Layers(source, str(default_cache().root / "layers") if source == "release" else "", tuple(mirrors))
 
-    def _load_balancer(self, cluster: dict[str, t.Any], machines: tuple[Machine, ...]) -> LoadBalancer:
-        provider, given = cluster["klubster_load_balancer"], cluster["klubster_pools"]
-        pools = (
-            []
-            if given is WRONG
-            else [self._pool(index, entry) for index, entry in enumerate(given) if entry is not WRONG]
-        )
+    def _load_balancer(self, cluster: dict[str, t.Any], machines: tuple[Machine, ...], layers: Layers) -> LoadBalancer:
+        provider = cluster["klubster_load_balancer"]
         if provider == "servicelb" and cluster["klubster_engine"] == "kubeadm":
             self._complain(
                 "klubster_load_balancer",
@@ -763,52 +760,19 @@ class _Reader:
                     "It switches off what klubster_load_balancer names.",
                     "Take servicelb out of it, or set klubster_load_balancer: none.",
                 )
-        if provider in ("none", "servicelb") and pools:
-            self._complain(
-                "klubster_pools",
-                [pool.name for pool in pools],
-                "Pools need a load balancer, and klubster_load_balancer is none."
-                if provider == "none"
-                else "ServiceLB gives services the addresses of the nodes, and knows no pools.",
-                "Set klubster_load_balancer: metallb, or remove the pools.",
-            )
-        if provider == "metallb" and given == []:
+        if provider == "metallb" and cluster["klubster_pools"] == []:
             self._warnings.append("klubster_pools is empty: services of type LoadBalancer get no address.")
-        owners: dict[str, int] = {}
-        for index, pool in enumerate(pools):
-            if pool.name in owners:
-                self._complain(
-                    f"klubster_pools[{index}].name",
-                    pool.name,
-                    f"klubster_pools[{owners[pool.name]}] has this name too.",
-                    "Give each pool its own name.",
-                )
-            elif pool.name is not WRONG:
-                owners[pool.name] = index
-        return LoadBalancer(provider, cluster["klubster_load_balancer_mode"], tuple(pools))
-
-    def _pool(self, index: int, entry: dict[str, t.Any]) -> Pool:
-        where = f"klubster_pools[{index}]"
-        name = self._rule(f"{where}.name", entry["name"], rules.dns_name)
-        given = entry["addresses"]
-        if given == []:
+        if provider == "metallb" and cluster["klubster_metallb_speaker"] == "frr" and layers.source == "bundle":
             self._complain(
-                f"{where}.addresses",
-                given,
-                "A pool has addresses.",
-                "Add a range such as '192.168.1.240-192.168.1.250'.",
+                "klubster_metallb_speaker",
+                "frr",
+                "The bundle has no FRR, since it is not written in Go; layers come from the bundle here.",
+                "Use 'native', or set klubster_layers_source: release, which kubeadm does not have.",
             )
-        texts = []
-        for position, text in enumerate([] if given is WRONG else given):
-            place = f"{where}.addresses[{position}]"
-            span = self._rule(place, text, addresses.usable_span)
-            if span is not WRONG:
-                self._places.append(_Place("pool", place, span.text, span))
-                texts.append(span.text)
-        interfaces = [] if entry["interfaces"] is WRONG else entry["interfaces"]
-        for position, text in enumerate(interfaces):
-            self._rule(f"{where}.interfaces[{position}]", text, rules.interface)
-        return Pool(name, tuple(texts), entry["auto_assign"], entry["avoid_buggy_ips"], tuple(interfaces))
+        return BalancerReader(cluster, self._complain, self._place).read(machines)
+
+    def _place(self, kind: str, where: str, span: Span) -> None:
+        self._places.append(_Place(kind, where, span.text, span))
 
     def _storage(self, cluster: dict[str, t.Any]) -> Storage:
         given = cluster["klubster_storage"]
