@@ -55,7 +55,7 @@ def networks_of(text: str) -> list[Network]:
     if not dash:
         return [ipaddress.ip_network(low)]
     first, last = ipaddress.ip_address(low.strip()), ipaddress.ip_address(high.strip())
-    return list(ipaddress.summarize_address_range(first, last))  # type: ignore[type-var]
+    return list(ipaddress.summarize_address_range(first, last))
 
 
 def aggregation_of(advertisement: Plain, family: int) -> int:

@@ -43,7 +43,16 @@ def load_balancer_sets(bundle: Bundle, plan: Plan) -> list[Object]:
     # k3s's own is no layer of ours.
     if load_balancer["provider"] in ("none", "servicelb"):
         return [{"name": metallb.SET, "state": "absent"}]
-    return [metallb.metallb_set(bundle, pools=load_balancer["pools"], mode=load_balancer["mode"])]
+    return [
+        metallb.metallb_set(
+            bundle,
+            pools=load_balancer["pools"],
+            mode=load_balancer["mode"],
+            speaker=load_balancer["speaker"],
+            l2_advertisements=load_balancer["l2_advertisements"],
+            bgp=load_balancer["bgp"],
+        )
+    ]
 
 
 #: tag of the layer and its sets, in the order of applying
