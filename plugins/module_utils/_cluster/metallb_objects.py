@@ -111,6 +111,7 @@ def _peer(one: Plain, asn: int) -> Object:
             bfdProfile=one.get("bfd_profile"),
             sourceAddress=one.get("source_address"),
             routerID=one.get("router_id"),
+            dualStackAddressFamily=one.get("dual_stack") or None,
             enableGracefulRestart=one.get("graceful_restart") or None,
             nodeSelectors=_selectors(one.get("node_selectors")),
             passwordSecret={"name": secret_name(one), "namespace": NAMESPACE} if one.get("password") else None,

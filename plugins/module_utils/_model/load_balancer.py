@@ -44,6 +44,7 @@ _FRR_ONLY = {
     "connect_time": "a time for connecting of its own",
     "dynamic_asn": "a number that it finds out by itself",
     "graceful_restart": "graceful restart",
+    "dual_stack": "sessions with both families",
 }
 _TO_FRR = "Leave it out, or set klubster_metallb_speaker: frr."
 
@@ -275,7 +276,7 @@ class BalancerReader:
         self._names("klubster_bgp.advertisements", advertisements)
         self._own_names("klubster_bgp.advertisements", advertisements, pools, "bgp")
         self._preferences(advertisements, pools)
-        self._echo(pools, advertisements, peers, profiles)
+        self._families(pools, advertisements, peers, profiles)
         return Bgp(asn, tuple(peers), tuple(advertisements), communities, profiles)
 
     def _bfd_profile(self, where: str, entry: dict[str, t.Any]) -> BfdProfile:
@@ -466,28 +467,41 @@ class BalancerReader:
                     "Give both the same, or other pools, peers or node_selectors.",
                 )
 
-    def _echo(
+    def _families(
         self,
         pools: t.Sequence[Pool],
         given: t.Sequence[BgpAdvertisement],
         peers: t.Sequence[BgpPeer],
         profiles: t.Sequence[BfdProfile],
     ) -> None:
-        """BFD's echo is for IPv4 only."""
-        with_v6 = {p.name for p in pools if "bgp" in p.announce and any(":" in text for text in p.addresses)}
-        covered = {name for one in given for name in one.pools} if all(one.pools for one in given) else with_v6
-        told: set[str] = set()
-        for one in given:
-            if with_v6 & (set(one.pools) or with_v6):
-                told |= set(one.peers) or {peer.name for peer in peers}
-        if with_v6 - covered:
-            told |= {peer.name for peer in peers}
+        """FRR announces a peer its own family only, and BFD's echo is for IPv4 only."""
         echoing = {profile.name for profile in profiles if profile.echo is True}
-        for index, peer in enumerate(peers):
-            if with_v6 and peer.name in told and peer.bfd_profile in echoing:
-                rule = f"Its profile has echo, and the pool {min(with_v6)!r} has IPv6, which goes to this peer too."
-                remedy = "Use a profile without echo."
-                self._complain(f"klubster_bgp.peers[{index}].bfd_profile", peer.bfd_profile, rule, remedy)
+        named = {peer.name: (index, peer) for index, peer in enumerate(peers) if peer.address is not WRONG}
+        for number, pool in enumerate(pools):
+            told = [named[name] for name in sorted(_told(pool, given, peers)) if name in named]
+            for position, text in enumerate(pool.addresses):
+                fitting = [peer for _i, peer in told if peer.dual_stack or (":" in peer.address) == (":" in text)]
+                if self._frr and told and not fitting:
+                    self._complain(
+                        f"klubster_pools[{number}].addresses[{position}]",
+                        text,
+                        f"It is announced to {told[0][1].name}, whose address is of the other family.",
+                        "Set dual_stack: true in the peer, or add one of this family.",
+                    )
+            for index, peer in told if any(":" in text for text in pool.addresses) else ():
+                if peer.bfd_profile in echoing:
+                    rule = f"Its profile has echo, and the pool {pool.name!r} has IPv6, which goes to this peer too."
+                    remedy = "Use a profile without echo."
+                    self._complain(f"klubster_bgp.peers[{index}].bfd_profile", peer.bfd_profile, rule, remedy)
+
+
+def _told(pool: Pool, given: t.Sequence[BgpAdvertisement], peers: t.Sequence[BgpPeer]) -> set[str]:
+    """Names of the peers that hear of a pool."""
+    every = {peer.name for peer in peers if peer.name is not WRONG}
+    if "bgp" not in pool.announce:
+        return set()
+    speaking = [one for one in given if not one.pools or pool.name in one.pools]
+    return {name for one in speaking for name in one.peers or every} if speaking else every
 
 
 def _with(one: BgpAdvertisement, **changes: t.Any) -> BgpAdvertisement:

@@ -119,6 +119,12 @@ BGP_PEER = (
         "Whether routes outlive a restart of the speaker; FRR only.",
         default=False,
     ),
+    Variable(
+        "dual_stack",
+        "bool",
+        "Whether it is told addresses of both families, and not only those of its own; FRR only.",
+        default=False,
+    ),
     _NODES,
 )
 

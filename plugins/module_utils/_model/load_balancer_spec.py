@@ -81,6 +81,8 @@ class BgpPeer:
     source_address: t.Optional[str] = None
     router_id: t.Optional[str] = None
     graceful_restart: bool = False
+    #: whether it is told addresses of both families
+    dual_stack: bool = False
     node_selectors: tuple[Selector, ...] = ()
 
 

@@ -68,6 +68,7 @@ SPECS: dict[tuple[str, str], Schema] = {
         ("myASN",),
         bfdProfile=TEXT,
         connectTime=TEXT,
+        dualStackAddressFamily=FLAG,
         dynamicASN={"type": "string", "enum": ["internal", "external"]},
         ebgpMultiHop=FLAG,
         enableGracefulRestart=FLAG,

@@ -74,6 +74,7 @@ FULL: dict[str, t.Any] = {
                 "ebgp_multihop": True,
                 "bfd_profile": "fast",
                 "graceful_restart": True,
+                "dual_stack": True,
                 "node_selectors": ZONES,
             },
             {
@@ -169,6 +170,7 @@ def test_all_of_an_inventory_is_there() -> None:
             "connectTime": "5s",
             "ebgpMultiHop": True,
             "bfdProfile": "fast",
+            "dualStackAddressFamily": True,
             "enableGracefulRestart": True,
             "nodeSelectors": [
                 {

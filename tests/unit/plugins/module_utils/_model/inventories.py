@@ -112,7 +112,8 @@ def peer(rule: str, remedy: str, where: str, value: t.Any = REMOVED, *, frr: boo
     """A mistake in the only peer."""
     more = {name: entries.pop(name) for name in ("pools", "bfd_profiles") if name in entries}
     kept = {key: entry for key, entry in (PEER | entries).items() if entry is not REMOVED}
-    return bgp(rule, remedy, f"klubster_bgp.peers[0].{where}", value, peers=[kept], frr=frr, **more)
+    path = where if where.startswith("klubster_") else f"klubster_bgp.peers[0].{where}"
+    return bgp(rule, remedy, path, value, peers=[kept], frr=frr, **more)
 
 
 def advertisement(rule: str, remedy: str, where: str, *, frr: bool = False, **entries: t.Any) -> Bad:
@@ -831,6 +832,16 @@ BAD: dict[str, Bad] = {
         frr=True,
         bfd_profiles=[{"name": "fast"}, {"name": "fast"}],
     ),
+    "pool of a family that no peer hears": peer(
+        "whose address is of the other family",
+        "dual_stack: true",
+        "klubster_pools[0].addresses[0]",
+        frr=True,
+        pools=[{"name": "six", "addresses": ["2001:db8:5::/64"]}],
+    ),
+    "peer of both families by the native speaker": peer(
+        "does not have sessions with both families", "frr", "dual_stack", dual_stack=True
+    ),
     "BFD echo and IPv6": peer(
         "'six' has IPv6",
         "without echo",
@@ -838,6 +849,7 @@ BAD: dict[str, Bad] = {
         frr=True,
         bfd_profile="loud",
         bfd_profiles=[{"name": "loud", "echo": True}],
+        dual_stack=True,
         pools=[{"name": "six", "addresses": ["2001:db8:5::/64"]}],
     ),
     # storage

@@ -159,6 +159,7 @@ def test_what_frr_has_more() -> None:
                     "connect_time": 5,
                     "bfd_profile": "fast",
                     "graceful_restart": True,
+                    "dual_stack": True,
                 }
             ],
             "advertisements": [{"name": "six", "aggregation_length_v6": 64, "communities": ["65001:1:2"]}],
