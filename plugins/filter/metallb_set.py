@@ -96,6 +96,10 @@ options:
       - To whom pools are announced by BGP, as RV(kateskit.klubster.cluster_plan#module:load_balancer) has it.
     type: dict
     default: {}
+  on_servers:
+    description: Whether servers announce, too. kubeadm labels them so that they do not.
+    type: bool
+    default: false
 seealso:
   - module: kateskit.klubster.cluster_objects
 """

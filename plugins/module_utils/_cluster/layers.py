@@ -51,6 +51,8 @@ def load_balancer_sets(bundle: Bundle, plan: Plan) -> list[Object]:
             speaker=load_balancer["speaker"],
             l2_advertisements=load_balancer["l2_advertisements"],
             bgp=load_balancer["bgp"],
+            # Else nobody would announce anything.
+            on_servers=not plan["agents"],
         )
     ]
 

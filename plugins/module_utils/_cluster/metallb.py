@@ -38,6 +38,7 @@ def metallb_set(
     speaker: str = "native",
     l2_advertisements: t.Sequence[t.Mapping[str, t.Any]] = (),
     bgp: t.Mapping[str, t.Any] | None = None,
+    on_servers: bool = False,
 ) -> Object:
     """The set with MetalLB, its pools, and what announces them.
 
@@ -46,6 +47,7 @@ def metallb_set(
 
     :param mode: how pools are announced that do not say it.
     :param speaker: who speaks BGP.
+    :param on_servers: whether servers announce, too; kubeadm labels them so that they do not.
     """
     _refuse_unknown("load_balancer_mode", mode, _MODES)
     _refuse_unknown("load_balancer_speaker", speaker, tuple(_MANIFESTS))
@@ -65,6 +67,9 @@ def metallb_set(
     controller["tolerations"] = [
         {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}
     ]
+    if on_servers:
+        arguments = manifests.container(manifests.the(objects, "DaemonSet", "speaker"), "speaker")
+        arguments["args"] = [*(arguments.get("args") or []), "--ignore-exclude-lb"]
     if speaker == "frr":
         _pin_frr(manifests.the(objects, "DaemonSet", "speaker"))
     return {

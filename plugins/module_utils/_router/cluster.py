@@ -76,7 +76,7 @@ def router_data(plan: Plain, peer: str, *, asn: t.Optional[int] = None, listen: 
 
 
 def _peer(bgp: Plain, name: str) -> Plain:
-    known = {str(entry["name"]): entry for entry in bgp["peers"]}
+    known: dict[str, Plain] = {str(entry["name"]): entry for entry in bgp["peers"]}
     if name not in known:
         remedy = one_of(name, list(known)) if known else "Add it there."
         raise InvalidInput([Problem("peer", name, "It is not in klubster_bgp.peers.", remedy)])

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -23,6 +25,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import 
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Object
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import parse_sets
+
+ROOT = Path(__file__).resolve().parents[5]
 
 
 @dataclass(frozen=True)
@@ -413,6 +417,7 @@ def test_an_upstream_that_changed_is_told(bundle: FakeBundle, tmp_path: Path) ->
 
 PLAN: Object = {
     "engine": {"name": "kubeadm", "profile": "none"},
+    "agents": ["node2"],
     "cni": {"provider": "flannel", "backend": "vxlan", "mtu": None},
     "networks": {"pod": ["10.244.0.0/16"]},
     "storage": {"local_path": {"enabled": True, "path": "/data", "class_name": "disk", "default_class": True}},
@@ -447,6 +452,26 @@ def test_layers_are_what_their_own_builders_say(bundle: FakeBundle) -> None:
     assert cni == flannel.flannel_set(bundle, networks=["10.244.0.0/16"])
     assert storage == local_path.local_path_set(bundle, path="/data", class_name="disk")
     assert load_balancer == metallb.metallb_set(bundle, pools=PLAN["load_balancer"]["pools"])
+
+
+@pytest.mark.parametrize(("agents", "wanted"), [(["node2"], False), ([], True)])
+def test_servers_announce_where_nobody_else_is_there(bundle: FakeBundle, agents: list[str], wanted: bool) -> None:
+    (found,) = layers.layer_sets(bundle, {**PLAN, "agents": agents}, ["load_balancer"], [])
+    speaker = manifests.container(by_kind(found)["DaemonSet"], "speaker")
+    assert ("--ignore-exclude-lb" in (speaker.get("args") or [])) is wanted
+
+
+def test_the_look_and_the_role_say_all_that_metallb_can_be_told(
+    bundle: FakeBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only one of them said would differ for ever, or never be repaired."""
+    options = set(inspect.signature(metallb.metallb_set).parameters) - {"bundle"}
+    role = (ROOT / "roles" / "load_balancer" / "vars" / "main.yml").read_text(encoding="utf-8")
+    assert {name for name in options if re.search(rf"\b{name}=load_balancer_{name}\b", role)} == options
+    said: list[set[str]] = []
+    monkeypatch.setattr(metallb, "metallb_set", lambda _bundle, **given: said.append(set(given)) or {})
+    layers.load_balancer_sets(bundle, PLAN)
+    assert said == [options]
 
 
 def test_layers_that_are_switched_off(bundle: FakeBundle) -> None:
