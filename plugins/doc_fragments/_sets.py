@@ -51,8 +51,34 @@ options:
             description: Random bytes in the value.
             type: int
             default: 32
+      given_secrets:
+        description: Secrets with one value each, which stands in O(secret_values).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the Secret.
+            type: str
+            required: true
+          namespace:
+            description: Its namespace.
+            type: str
+            required: true
+          type:
+            description: Its type.
+            type: str
+            default: Opaque
+          key:
+            description: Key of the value.
+            type: str
+            required: true
+          value:
+            description: Name of the value in O(secret_values).
+            type: str
+            required: true
       wait_for:
-        description: Objects that are not ours and must be ready as well.
+        description: Objects that must be ready as well, and answer where they are a webhook's.
         type: list
         elements: dict
         default: []
@@ -71,6 +97,9 @@ options:
           namespace:
             description: Namespace.
             type: str
+          labels:
+            description: Without a name, labels of the objects, such as V(app=web).
+            type: str
       fixed:
         description:
           - Properties that cannot change in a living cluster. They are remembered when the set is first applied;
@@ -81,4 +110,9 @@ options:
         description: What to do when one of them has to change after all. It ends the error message.
         type: str
         default: ""
+  secret_values:
+    description:
+      - Values of Secrets by their names, a mapping or better its JSON. They are in no output.
+      - As one text, because Ansible hides every value of an answer that contains a secret.
+    type: raw
 """

@@ -9,9 +9,10 @@ name: metallb_set
 short_description: The cluster objects of MetalLB and its pools
 version_added: "0.1.0"
 description:
-  - Reads MetalLB's manifest (native mode, without FRR) from a source bundle, puts in the bundle's images, adds an
-    C(IPAddressPool) and an C(L2Advertisement) for each pool, and returns a set for
-    M(kateskit.klubster.cluster_objects).
+  - Reads MetalLB's manifest from a source bundle, puts in the bundle's images, adds an C(IPAddressPool) for each pool
+    and what announces it, and returns a set for M(kateskit.klubster.cluster_objects).
+  - Passwords of peers are not in the set. Their Secrets name values of
+    O(kateskit.klubster.cluster_objects#module:secret_values).
 author:
   - KatesKit developers (@kateskit)
 positional: _input
@@ -50,14 +51,55 @@ options:
         type: bool
         default: false
       interfaces:
-        description: Interfaces on which the addresses are announced. Empty announces on all.
+        description: Interfaces on which the addresses are announced by L2. Empty announces on all.
         type: list
         elements: str
         default: []
+      announce:
+        description: How they are announced, V(l2), V(bgp) or both. Empty follows O(mode).
+        type: list
+        elements: str
+        default: []
+      priority:
+        description: Which of several fitting pools is taken first; the lowest number, then those without one.
+        type: int
+      namespaces:
+        description: Namespaces whose services get addresses of it.
+        type: list
+        elements: str
+        default: []
+      namespace_selectors:
+        description: The same by their labels.
+        type: list
+        elements: dict
+        default: []
+      service_selectors:
+        description: Services that get addresses of it, by their labels.
+        type: list
+        elements: dict
+        default: []
   mode:
-    description: How the addresses are announced, V(l2).
+    description: How pools are announced that do not say it, V(l2) or V(bgp).
     type: str
     default: l2
+  speaker:
+    description: Who speaks BGP. V(native) is MetalLB itself, V(frr) FRR beside it, with O(manifests_dir) only.
+    type: str
+    default: native
+  l2_advertisements:
+    description: From where pools are announced by L2, each with C(name), C(pools), C(interfaces), C(node_selectors).
+    type: list
+    elements: dict
+    default: []
+  bgp:
+    description:
+      - To whom pools are announced by BGP, as RV(kateskit.klubster.cluster_plan#module:load_balancer) has it.
+    type: dict
+    default: {}
+  on_servers:
+    description: Whether servers announce, too. kubeadm labels them so that they do not.
+    type: bool
+    default: false
 seealso:
   - module: kateskit.klubster.cluster_objects
 """

@@ -177,6 +177,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.client 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service import Unreachable
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import (
     ARGUMENT,
+    SECRET_VALUES,
     Options,
     Report,
     parse_sets,
@@ -186,7 +187,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import K
 
 def run(params: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     """The module without its shell."""
-    sets = parse_sets(params["sets"])
+    sets = parse_sets(params["sets"], params["secret_values"])
     options = Options(check=check, prune=params["prune"], wait=params["wait"], timeout=params["timeout"])
     report: Report
     try:
@@ -213,6 +214,7 @@ def main() -> None:
             "kubeconfig": {"type": "path", "required": True},
             "server": {"type": "str"},
             "sets": ARGUMENT,
+            "secret_values": SECRET_VALUES,
             "prune": {"type": "bool", "default": True},
             "wait": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 300},

@@ -107,6 +107,14 @@ load_balancer:
         auto_assign: true
         avoid_buggy_ips: false
         interfaces: []
+        announce: [l2]
+        priority: null
+        namespaces: []
+        namespace_selectors: []
+        service_selectors: []
+    speaker: native
+    l2_advertisements: []
+    bgp: {asn: null, peers: [], advertisements: [], communities: {}, bfd_profiles: []}
 storage:
   description: Storage by provider.
   returned: success

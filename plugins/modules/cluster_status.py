@@ -192,7 +192,12 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.apply import Applier
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.client import KubernetesService
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service import Unreachable
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import ARGUMENT, Options, parse_sets
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import (
+    ARGUMENT,
+    SECRET_VALUES,
+    Options,
+    parse_sets,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeconfig import is_current
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.collect import (
@@ -241,7 +246,7 @@ def _look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _lacking(params: t.Mapping[str, t.Any]) -> list[str]:
-    sets = parse_sets(params["sets"])
+    sets = parse_sets(params["sets"], params["secret_values"])
     if not sets:
         return []
     try:
@@ -266,6 +271,7 @@ def main() -> None:
             "wait": {"type": "int", "default": 0},
             "kubeconfig_sha256": {"type": "str"},
             "sets": ARGUMENT,
+            "secret_values": SECRET_VALUES,
         },
         supports_check_mode=True,
     )

@@ -37,6 +37,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.ready i
     Clock,
     RealClock,
     Waiter,
+    why_not_answering,
     why_not_ready,
     why_not_released,
 )
@@ -310,18 +311,28 @@ class Applier:
             self._remove(one, [Ref.of(record)])
 
     def _remove(self, one: ObjectSet, refs: t.Sequence[Ref]) -> bool:
-        ordered = sorted(refs, key=lambda ref: (-rank(ref), ref))
-        uids: dict[Ref, str] = {}
-        for ref in ordered:
-            live = self._live[ref]
-            uids[ref] = str((live.get("metadata") or {}).get("uid", ""))
-            if not self._options.check:
-                self._service.delete(ref, uid=uids[ref])
-            self._removed.add(ref)
-            self._report.add(Change(one.name, ref, "removed", live, None))
+        uids = {ref: str((self._live[ref].get("metadata") or {}).get("uid", "")) for ref in refs}
+        pending = sorted(refs, key=lambda ref: (-rank(ref), ref))
+        while pending:
+            refusals: dict[Ref, Refused] = {}
+            for ref in pending:
+                try:
+                    self._remove_one(one, ref, uids[ref])
+                except Refused as exc:
+                    refusals[ref] = exc
+            # A webhook keeps what another object still names, and that one may just have left.
+            if len(refusals) == len(pending):
+                raise next(iter(refusals.values()))
+            pending = list(refusals)
         if self._options.wait and not self._options.check and uids:
             self._waiter.until(lambda: self._remaining(uids), self._causes)
         return bool(uids)
+
+    def _remove_one(self, one: ObjectSet, ref: Ref, uid: str) -> None:
+        if not self._options.check:
+            self._service.delete(ref, uid=uid)
+        self._removed.add(ref)
+        self._report.add(Change(one.name, ref, "removed", self._live[ref], None))
 
     def _remaining(self, uids: t.Mapping[Ref, str]) -> dict[str, str]:
         missing: dict[str, str] = {}
@@ -383,12 +394,12 @@ class Applier:
             live = self._service.get(Ref(other.kind, other.name, other.namespace))
             found = [live] if live else []
         else:
-            found = self._service.list(other.kind, namespace=other.namespace)
+            found = self._service.list(other.kind, namespace=other.namespace, labels=other.labels)
         if not found:
             return {str(other): "does not exist"}
         reasons = {}
         for obj in found:
-            reason = why_not_ready(obj)
+            reason = why_not_answering(obj)
             if reason:
                 reasons[str(Ref.of(obj))] = reason
         return reasons

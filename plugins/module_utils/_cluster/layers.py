@@ -49,7 +49,18 @@ def load_balancer_sets(bundle: Bundle, plan: Plan) -> list[Object]:
     # k3s's own is no layer of ours.
     if load_balancer["provider"] in ("none", "servicelb"):
         return [{"name": metallb.SET, "state": "absent"}]
-    return [metallb.metallb_set(bundle, pools=load_balancer["pools"], mode=load_balancer["mode"])]
+    return [
+        metallb.metallb_set(
+            bundle,
+            pools=load_balancer["pools"],
+            mode=load_balancer["mode"],
+            speaker=load_balancer["speaker"],
+            l2_advertisements=load_balancer["l2_advertisements"],
+            bgp=load_balancer["bgp"],
+            # Else nobody would announce anything.
+            on_servers=not plan["agents"],
+        )
+    ]
 
 
 def names_sets(bundle: Bundle, plan: Plan) -> list[Object]:

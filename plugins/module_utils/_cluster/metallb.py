@@ -2,43 +2,62 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Set ``load-balancer``: MetalLB in its native mode (without FRR), and the pools with their announcements."""
+"""Set ``load-balancer``: MetalLB, native or with FRR beside it, and what it is told of pools and routers."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import manifests
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.metallb_objects import (
+    NAMESPACE,
+    custom_resources,
+    password_secrets,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Object
 
 SET = "load-balancer"
 IMAGES = ("metallb-controller", "metallb-speaker")
 MANIFEST = "metallb-native.yaml"
-NAMESPACE = "metallb-system"
-_API = "metallb.io/v1beta1"
-_RESOURCES = {
-    "controller": {"requests": {"cpu": "25m", "memory": "64Mi"}},
-    "speaker": {"requests": {"cpu": "25m", "memory": "64Mi"}},
-}
+MANIFEST_FRR = "metallb-frr.yaml"
+_MANIFESTS = {"native": MANIFEST, "frr": MANIFEST_FRR}
+_MODES = ("l2", "bgp")
+_RESOURCES = {"requests": {"cpu": "25m", "memory": "64Mi"}}
+_WEBHOOKS = "metallb-webhook-configuration"
+_WEBHOOK_SERVICE = "metallb-webhook-service"
+# The manifest names a tag, which can be moved. https://quay.io/repository/frrouting/frr; this one is for amd64.
+_FRR_TAG = "quay.io/frrouting/frr:9.1.0"
+FRR_IMAGE = f"{_FRR_TAG}@sha256:f310c2ebb3827fa03b9674ee05e70a7d5eef2123bcc3b475eb2ef14dafcb52b4"
 
 
-def metallb_set(bundle: manifests.Bundle, *, pools: t.Sequence[t.Mapping[str, t.Any]], mode: str = "l2") -> Object:
-    """The set with MetalLB, one IPAddressPool per pool, and what announces it in this mode.
+def metallb_set(
+    bundle: manifests.Bundle,
+    *,
+    pools: t.Sequence[t.Mapping[str, t.Any]],
+    mode: str = "l2",
+    speaker: str = "native",
+    l2_advertisements: t.Sequence[t.Mapping[str, t.Any]] = (),
+    bgp: t.Mapping[str, t.Any] | None = None,
+    on_servers: bool = False,
+) -> Object:
+    """The set with MetalLB, its pools, and what announces them.
 
     MetalLB's speakers find each other with the help of a shared secret. Its controller would make one, but only after
     the speakers' pods have begun to wait for it; made along with the rest, it costs no waiting.
+
+    :param mode: how pools are announced that do not say it.
+    :param speaker: who speaks BGP.
+    :param on_servers: whether servers announce, too; kubeadm labels them so that they do not.
     """
-    if mode not in _ANNOUNCEMENTS:
-        raise DefinitionError(
-            f"load_balancer_mode = {mode!r}: MetalLB announces addresses here by {', '.join(_ANNOUNCEMENTS)}. "
-            "Choose one of these."
-        )
-    objects = manifests.load(bundle, MANIFEST)
+    _refuse_unknown("load_balancer_mode", mode, _MODES)
+    _refuse_unknown("load_balancer_speaker", speaker, tuple(_MANIFESTS))
+    balancer = {"mode": mode, "pools": pools, "l2_advertisements": l2_advertisements, "bgp": bgp or {}}
+    objects = manifests.load(bundle, _MANIFESTS[speaker])
     for kind, name in (("Deployment", "controller"), ("DaemonSet", "speaker")):
         workload = manifests.the(objects, kind, name)
         entry = manifests.container(workload, name)
         manifests.use_image(bundle, entry, f"metallb-{name}")
-        entry["resources"] = _RESOURCES[name]
+        entry["resources"] = _RESOURCES
         # A small cluster must not lose its addresses to an unimportant pod.
         priority = "system-cluster-critical" if name == "controller" else "system-node-critical"
         manifests.pod_spec(workload)["priorityClassName"] = priority
@@ -48,40 +67,50 @@ def metallb_set(bundle: manifests.Bundle, *, pools: t.Sequence[t.Mapping[str, t.
     controller["tolerations"] = [
         {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}
     ]
-    for pool in pools:
-        objects += [_pool(pool), _ANNOUNCEMENTS[mode](pool)]
+    if on_servers:
+        arguments = manifests.container(manifests.the(objects, "DaemonSet", "speaker"), "speaker")
+        arguments["args"] = [*(arguments.get("args") or []), "--ignore-exclude-lb"]
+    if speaker == "frr":
+        _pin_frr(manifests.the(objects, "DaemonSet", "speaker"))
     return {
         "name": SET,
-        "definitions": objects,
+        "definitions": objects + custom_resources(balancer),
         "generated_secrets": [{"name": "memberlist", "namespace": NAMESPACE, "key": "secretkey", "length": 96}],
+        "given_secrets": password_secrets(balancer),
+        "wait_for": _webhook(),
     }
 
 
-def _pool(pool: t.Mapping[str, t.Any]) -> Object:
-    return _custom(
-        "IPAddressPool",
-        str(pool["name"]),
+def _refuse_unknown(variable: str, value: str, known: t.Sequence[str]) -> None:
+    if value not in known:
+        raise DefinitionError(f"{variable} = {value!r}: MetalLB has {', '.join(known)} here. Choose one of these.")
+
+
+def _pin_frr(workload: Object) -> None:
+    spec = manifests.pod_spec(workload)
+    frr = [one for one in (*spec["initContainers"], *spec["containers"]) if one.get("image") == _FRR_TAG]
+    if not frr:
+        raise DefinitionError(f"Upstream's manifest does not use {_FRR_TAG}. Its version does not fit this collection.")
+    for one in frr:
+        one["image"] = FRR_IMAGE
+    manifests.container(workload, "frr")["resources"] = _RESOURCES
+
+
+def _webhook() -> list[Object]:
+    """Pools are taken only when MetalLB's webhook answers."""
+    return [
         {
-            "addresses": [str(address) for address in pool["addresses"]],
-            "autoAssign": bool(pool.get("auto_assign", True)),
-            "avoidBuggyIPs": bool(pool.get("avoid_buggy_ips", False)),
+            "api_version": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "name": _WEBHOOKS,
         },
-    )
+        {
+            "api_version": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "namespace": NAMESPACE,
+            "labels": f"kubernetes.io/service-name={_WEBHOOK_SERVICE}",
+        },
+    ]
 
 
-def _l2(pool: t.Mapping[str, t.Any]) -> Object:
-    name = str(pool["name"])
-    interfaces = [str(interface) for interface in pool.get("interfaces") or []]
-    return _custom(
-        "L2Advertisement", name, {"ipAddressPools": [name], **({"interfaces": interfaces} if interfaces else {})}
-    )
-
-
-def _custom(kind: str, name: str, spec: Object) -> Object:
-    metadata = {"name": name, "namespace": NAMESPACE}
-    return {"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec}
-
-
-_ANNOUNCEMENTS: dict[str, t.Callable[[t.Mapping[str, t.Any]], Object]] = {"l2": _l2}
-
-__all__ = ("IMAGES", "MANIFEST", "NAMESPACE", "SET", "metallb_set")
+__all__ = ("FRR_IMAGE", "IMAGES", "MANIFEST", "MANIFEST_FRR", "NAMESPACE", "SET", "metallb_set")

@@ -129,6 +129,21 @@ def _service(obj: t.Mapping[str, t.Any]) -> str | None:
     return None if (_status(obj).get("loadBalancer") or {}).get("ingress") else "has no address outside the cluster yet"
 
 
+def _webhooks(obj: t.Mapping[str, t.Any]) -> str | None:
+    for entry in obj.get("webhooks") or []:
+        client = entry.get("clientConfig") or {}
+        if client.get("service") and not client.get("caBundle"):
+            return f"its controller has not given {entry.get('name')} a CA yet, so the API cannot trust its answers"
+    return None
+
+
+def _endpoint_slice(obj: t.Mapping[str, t.Any]) -> str | None:
+    endpoints = obj.get("endpoints") or []
+    if any((entry.get("conditions") or {}).get("ready") is not False for entry in endpoints):
+        return None
+    return "no pod behind the service is ready to answer"
+
+
 READY: dict[str, Predicate] = {
     "APIService": _by_condition("Available"),
     "CustomResourceDefinition": _custom_resource_definition,
@@ -143,6 +158,13 @@ READY: dict[str, Predicate] = {
     "StatefulSet": _stateful_set,
 }
 
+#: only of what a set waits for by name: an object of ours may be whole without it, and its controller writes it later
+ANSWERING: dict[str, Predicate] = {
+    "EndpointSlice": _endpoint_slice,
+    "MutatingWebhookConfiguration": _webhooks,
+    "ValidatingWebhookConfiguration": _webhooks,
+}
+
 
 def why_not_ready(obj: t.Mapping[str, t.Any]) -> str | None:
     """Nothing when the object is ready or of a kind that has nothing to wait for."""
@@ -150,6 +172,12 @@ def why_not_ready(obj: t.Mapping[str, t.Any]) -> str | None:
         return "is being removed"
     predicate = READY.get(str(obj.get("kind")))
     return predicate(obj) if predicate else None
+
+
+def why_not_answering(obj: t.Mapping[str, t.Any]) -> str | None:
+    """The same for an object that a set waits for because something has to answer behind it."""
+    predicate = ANSWERING.get(str(obj.get("kind")))
+    return why_not_ready(obj) or (predicate(obj) if predicate else None)
 
 
 def why_not_released(pool: str, services: t.Iterable[Object]) -> str | None:
@@ -244,6 +272,7 @@ def _timeout_text(timeout: float, missing: t.Mapping[str, str], causes: t.Sequen
 
 
 __all__ = (
+    "ANSWERING",
     "READY",
     "Clock",
     "Predicate",
@@ -251,6 +280,7 @@ __all__ = (
     "Timeout",
     "Waiter",
     "condition",
+    "why_not_answering",
     "why_not_ready",
     "why_not_released",
 )

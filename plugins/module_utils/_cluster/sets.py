@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 from dataclasses import dataclass, field
@@ -47,6 +48,19 @@ ARGUMENT: dict[str, t.Any] = {
                 "length": {"type": "int", "default": 32},
             },
         },
+        "given_secrets": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "no_log": False,
+            "options": {
+                "name": {"type": "str", "required": True},
+                "namespace": {"type": "str", "required": True},
+                "type": {"type": "str", "default": "Opaque"},
+                "key": {"type": "str", "required": True, "no_log": False},
+                "value": {"type": "str", "required": True, "no_log": False},
+            },
+        },
         "wait_for": {
             "type": "list",
             "elements": "dict",
@@ -56,12 +70,16 @@ ARGUMENT: dict[str, t.Any] = {
                 "kind": {"type": "str", "required": True},
                 "name": {"type": "str"},
                 "namespace": {"type": "str"},
+                "labels": {"type": "str"},
             },
         },
         "fixed": {"type": "dict", "default": {}},
         "fixed_remedy": {"type": "str", "default": ""},
     },
 }
+
+#: the option ``secret_values`` of modules: one text, for Ansible hides every value that contains a secret
+SECRET_VALUES: dict[str, t.Any] = {"type": "raw", "no_log": True}
 
 
 @dataclass(frozen=True)
@@ -80,15 +98,16 @@ class GeneratedSecret:
 
 @dataclass(frozen=True)
 class WaitFor:
-    """An object that is not ours and must be ready as well; without a name all objects of the kind."""
+    """An object that must be ready as well; without a name all objects of the kind, or those with the labels."""
 
     kind: Kind
     name: str = ""
     namespace: str = ""
+    labels: str = ""
 
     def __str__(self) -> str:
         if not self.name:
-            return f"every {self.kind.kind}"
+            return f"every {self.kind.kind}" + (f" with {self.labels}" if self.labels else "")
         return str(Ref(self.kind, self.name, self.namespace))
 
 
@@ -107,9 +126,10 @@ class ObjectSet:
     state: State = "present"
 
     @classmethod
-    def parse(cls, data: t.Mapping[str, t.Any]) -> ObjectSet:
+    def parse(cls, data: t.Mapping[str, t.Any], secrets: t.Mapping[str, str] | None = None) -> ObjectSet:
         """A set from a module's arguments.
 
+        :param secrets: values of Secrets, by the names that the set has for them.
         :raises DefinitionError: a definition is incomplete, or stands twice in the set, or the name is not usable.
         """
         name = str(data["name"])
@@ -118,7 +138,9 @@ class ObjectSet:
                 f"sets: name = {name!r}: at most 54 small letters, digits and dashes are allowed, "
                 "with a letter or digit at both ends."
             )
-        objects = [prepared(definition, name) for definition in flatten(data.get("definitions") or [])]
+        definitions = flatten(data.get("definitions") or [])
+        definitions += [_given_secret(entry, secrets or {}) for entry in data.get("given_secrets") or []]
+        objects = [prepared(definition, name) for definition in definitions]
         objects.sort(key=lambda obj: rank(Ref.of(obj)))
         seen: set[Ref] = set()
         for obj in objects:
@@ -140,6 +162,7 @@ class ObjectSet:
                     Kind(str(entry["api_version"]), str(entry["kind"])),
                     str(entry.get("name") or ""),
                     str(entry.get("namespace") or ""),
+                    str(entry.get("labels") or ""),
                 )
                 for entry in data.get("wait_for") or []
             ),
@@ -172,12 +195,14 @@ class ObjectSet:
         return frozenset(ref.kind for ref in self.refs)
 
 
-def parse_sets(data: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[ObjectSet, ...]:
+def parse_sets(data: t.Iterable[t.Mapping[str, t.Any]], secrets: t.Any = None) -> tuple[ObjectSet, ...]:
     """All sets of one call.
 
+    :param secrets: values of Secrets by name, as a mapping or as JSON.
     :raises DefinitionError: one of them is wrong, or two claim the same name or object.
     """
-    sets = tuple(ObjectSet.parse(entry) for entry in data)
+    values = _values(secrets)
+    sets = tuple(ObjectSet.parse(entry, values) for entry in data)
     owner: dict[Ref, str] = {}
     names: set[str] = set()
     for one in sets:
@@ -189,6 +214,32 @@ def parse_sets(data: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[ObjectSet, ...]
                 raise DefinitionError(f"{ref} is defined in the sets {owner[ref]!r} and {one.name!r}. Keep one.")
             owner[ref] = one.name
     return sets
+
+
+def _values(given: t.Any) -> dict[str, str]:
+    try:
+        found = json.loads(given) if isinstance(given, str) and given else given or {}
+    except ValueError:
+        # The text of the error would be the secret's.
+        found = None
+    if not isinstance(found, dict):
+        raise DefinitionError("secret_values = (masked): it is a mapping from names to texts. Give it as JSON.")
+    return {str(key): str(value) for key, value in found.items()}
+
+
+def _given_secret(entry: t.Mapping[str, t.Any], values: t.Mapping[str, str]) -> Object:
+    name, wanted = str(entry["name"]), str(entry["value"])
+    if wanted not in values:
+        raise DefinitionError(
+            f"Secret {name}: secret_values has no {wanted!r}. Give it there; it is kept out of every output."
+        )
+    return {
+        "apiVersion": _SECRET.api_version,
+        "kind": _SECRET.kind,
+        "type": str(entry.get("type") or "Opaque"),
+        "metadata": {"name": name, "namespace": str(entry["namespace"])},
+        "stringData": {str(entry["key"]): values[wanted]},
+    }
 
 
 @dataclass(frozen=True)
@@ -271,6 +322,7 @@ class Report:
 
 __all__ = (
     "ARGUMENT",
+    "SECRET_VALUES",
     "Action",
     "Change",
     "GeneratedSecret",

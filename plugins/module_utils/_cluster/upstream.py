@@ -35,6 +35,8 @@ class Upstream:
     repository: str
     path: str
     sha256: str
+    #: whether a bundle has it as well
+    bundled: bool = True
 
     @property
     def name(self) -> str:
@@ -60,6 +62,14 @@ METALLB = Upstream(
     f"config/manifests/{metallb.MANIFEST}",
     "a1b04c376fb39c93265f551fe23716a3ae6e09b790edb3bf257d3fc784c35a18",
 )
+METALLB_FRR = Upstream(
+    "metallb",
+    "0.15.2",
+    "metallb/metallb",
+    f"config/manifests/{metallb.MANIFEST_FRR}",
+    "64cae8e2bb5a7e7cb3d8d27894c6ae6db3d677e7b8504f88b2f0dea67d0b89d5",
+    bundled=False,
+)
 LOCAL_PATH = Upstream(
     "local_path_provisioner",
     "0.0.30",
@@ -67,15 +77,17 @@ LOCAL_PATH = Upstream(
     f"deploy/{local_path.MANIFEST}",
     "fe682186b00400fe7e2b72bae16f63e47a56a6dcc677938c6642139ef670045e",
 )
-ALL = (METALLB, LOCAL_PATH)
+ALL = (METALLB, METALLB_FRR, LOCAL_PATH)
 
 
 def needed(plan: t.Mapping[str, t.Any]) -> list[Upstream]:
     """What has to be fetched for a plan."""
     if plan["layers"]["source"] != "release":
         return []
+    balancer = plan["load_balancer"]
     wanted = {
-        METALLB: plan["load_balancer"]["provider"] == "metallb",
+        METALLB: balancer["provider"] == "metallb" and balancer["speaker"] == "native",
+        METALLB_FRR: balancer["provider"] == "metallb" and balancer["speaker"] == "frr",
         LOCAL_PATH: plan["storage"]["local_path"]["enabled"],
     }
     return [one for one in ALL if wanted[one]]
@@ -117,4 +129,15 @@ class FetchedManifests:
         return None
 
 
-__all__ = ("ALL", "HOST", "LOCAL_PATH", "METALLB", "VARIABLE", "Fetched", "FetchedManifests", "Upstream", "needed")
+__all__ = (
+    "ALL",
+    "HOST",
+    "LOCAL_PATH",
+    "METALLB",
+    "METALLB_FRR",
+    "VARIABLE",
+    "Fetched",
+    "FetchedManifests",
+    "Upstream",
+    "needed",
+)

@@ -41,7 +41,10 @@ def describe(plan: Plan, probes: t.Mapping[str, Probe], manifest: Manifest | Non
 
 def _cluster(plan: Plan, manifest: Manifest | None) -> list[str]:
     engine, api, networks, balancer = plan["engine"], plan["api"], plan["networks"], plan["load_balancer"]
-    pools = [f"{pool['name']} ({', '.join(pool['addresses'])})" for pool in balancer["pools"]]
+    pools = [
+        f"{pool['name']} ({', '.join(pool['addresses'])}) by {' and '.join(pool['announce'])}"
+        for pool in balancer["pools"]
+    ]
     cni = plan["cni"]
     return [
         f"cluster        {plan['name']}: {len(plan['servers'])} server(s), {len(plan['agents'])} agent(s)",
@@ -53,9 +56,19 @@ def _cluster(plan: Plan, manifest: Manifest | None) -> list[str]:
         + (f" ({cni['backend']})" if cni["provider"] != "none" else ""),
         f"services       {', '.join(networks['service'])}, DNS {networks['dns_address']} for {networks['dns_domain']}",
         f"load balancer  {balancer['provider']}"
-        + (f" ({balancer['mode']}): {'; '.join(pools) or 'no pools'}" if balancer["provider"] == "metallb" else ""),
+        + (f" ({balancer['speaker']}): {'; '.join(pools) or 'no pools'}" if balancer["provider"] == "metallb" else ""),
+        *_peers(balancer["bgp"]),
         f"storage        {_storage(plan)}",
     ]
+
+
+def _peers(bgp: Plan) -> list[str]:
+    """The routers that are spoken to."""
+    told = []
+    for peer in bgp["peers"]:
+        asn = f"AS {peer['asn']}" if peer["asn"] is not None else str(peer["dynamic_asn"])
+        told.append(f"{peer['name']} ({peer['address']}, {asn}{', with a password' if peer['password'] else ''})")
+    return [f"{'BGP':<15}AS {bgp['asn']} to {'; '.join(told)}"] if told else []
 
 
 def _sources(plan: Plan, manifest: Manifest | None) -> list[str]:

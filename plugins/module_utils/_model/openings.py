@@ -39,13 +39,16 @@ _OVERLAYS = {
     "wireguard-native": _Row("udp", "51820-51821", ("machines",), pods=False),
 }
 _METALLB = (_Row("tcp", "7472,7946", ("machines",)), _Row("udp", "7946", ("machines",)))
+_FRR_METRICS = _Row("tcp", "7473", ("machines",))
+# One hop away, echo, and further.
+_BFD = _Row("udp", "3784-3785,4784", ("routers",), pods=False)
 _VRRP = _Row("vrrp", "", ("servers",), "server")
 _REGISTRY = _Row("tcp", "5001", ("machines",))
 
 
 def firewall_of(spec: ClusterSpec) -> dict[str, t.Any]:
     """What the machines' firewalls are told: the same for all of them, so that the plan stays small."""
-    rows = _rows(spec)
+    rows, routers = _rows(spec), _watched_routers(spec)
     return {
         "provider": spec.firewall.provider,
         "networks": {
@@ -54,6 +57,7 @@ def firewall_of(spec: ClusterSpec) -> dict[str, t.Any]:
             "pods": list(spec.networks.pod),
             "services": list(spec.networks.service),
             "api": _outside(spec),
+            **({"routers": routers} if routers else {}),
         },
         "openings": {role: _openings(rows, role) for role in ("server", "agent")},
         "closed": {role: _closed(rows, role) for role in ("server", "agent")},
@@ -67,6 +71,12 @@ def _outside(spec: ClusterSpec) -> list[str]:
     return list(dict.fromkeys([*spec.firewall.api_sources, *balancer]))
 
 
+def _watched_routers(spec: ClusterSpec) -> list[str]:
+    """Routers that are watched by BFD, which speak first. A session itself begins at the node."""
+    peers = spec.load_balancer.bgp.peers
+    return list(dict.fromkeys(peer.address for peer in peers if peer.bfd_profile))
+
+
 def _rows(spec: ClusterSpec) -> list[_Row]:
     rows = [_Row("tcp", str(spec.api.port), ("machines", "api"), "server"), _KUBELET]
     if spec.engine.datastore == "etcd":
@@ -75,6 +85,10 @@ def _rows(spec: ClusterSpec) -> list[_Row]:
         rows += [row for backend, row in _OVERLAYS.items() if backend == spec.cni.backend]
     if spec.load_balancer.provider == "metallb":
         rows += _METALLB
+        if spec.load_balancer.speaker == "frr":
+            rows.append(_FRR_METRICS)
+        if _watched_routers(spec):
+            rows.append(_BFD)
     if spec.api.provider == "keepalived":
         rows.append(_VRRP)
     if any(machine.k3s_config.get("embedded-registry") for machine in spec.machines):

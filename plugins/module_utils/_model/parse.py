@@ -26,6 +26,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import I
 from ansible_collections.kateskit.klubster.plugins.module_utils._model import addresses, rules
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses import Span
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.component_fields import KUBE_PROXY, KUBELET
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer import BalancerReader
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import (
     BY_NAME,
@@ -35,6 +36,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema im
     WRONG,
     typed,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.service_names import NamesReader
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec import (
     Api,
     ClusterSpec,
@@ -46,9 +48,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec impo
     LoadBalancer,
     LocalPath,
     Machine,
-    Names,
     Networks,
-    Pool,
     RoleName,
     Storage,
 )
@@ -134,9 +134,10 @@ class _Place:
 
 # Of two kinds that overlap, the one to be changed, and with whom it may not overlap.
 _EXCLUSIVE: dict[str, tuple[str, ...]] = {
-    "pool": ("pool", "dhcp", "service", "pod", "node", "api"),
-    "service": ("pod", "node", "api", "dhcp"),
-    "pod": ("node", "api", "dhcp"),
+    "pool": ("pool", "dhcp", "service", "pod", "node", "api", "peer"),
+    "service": ("pod", "node", "api", "dhcp", "peer"),
+    "pod": ("node", "api", "dhcp", "peer"),
+    "peer": ("node", "api"),
 }
 
 
@@ -163,9 +164,9 @@ class _Reader:
         engine = self._engine(cluster)
         api = self._api(cluster, name, machines)
         cni = Cni(cluster["klubster_cni"], cluster["klubster_cni_backend"], cluster["klubster_cni_mtu"])
-        load_balancer = self._load_balancer(cluster, machines)
-        names = self._names(cluster, load_balancer)
         layers = self._layers(cluster, engine)
+        load_balancer = self._load_balancer(cluster, machines, layers)
+        names = NamesReader(cluster, self._complain).read(load_balancer)
         storage = self._storage(cluster)
         firewall = self._firewall(cluster)
         self._dhcp(cluster["klubster_dhcp_ranges"])
@@ -206,7 +207,8 @@ class _Reader:
         self._problems.append(Problem(where, value, rule, remedy))
 
     def _complain_masked(self, where: str, value: t.Any, rule: str, remedy: str) -> None:
-        self._complain(where, None if value is None else HIDDEN, rule, remedy)
+        bare = "Put it in quotes." if f'"{value}"' in remedy else remedy
+        self._complain(where, None if value is None else HIDDEN, rule, bare)
 
     def _rule(self, where: str, value: t.Any, rule: t.Callable[[str], t.Any]) -> t.Any:
         """The value as the rule makes it; ``WRONG``, with a complaint, when the rule refuses it."""
@@ -744,13 +746,8 @@ class _Reader:
             self._problems.extend(exc.problems)
         return Layers(source, str(default_cache().root / "layers") if source == "release" else "", tuple(mirrors))
 
-    def _load_balancer(self, cluster: dict[str, t.Any], machines: tuple[Machine, ...]) -> LoadBalancer:
-        provider, given = cluster["klubster_load_balancer"], cluster["klubster_pools"]
-        pools = (
-            []
-            if given is WRONG
-            else [self._pool(index, entry) for index, entry in enumerate(given) if entry is not WRONG]
-        )
+    def _load_balancer(self, cluster: dict[str, t.Any], machines: tuple[Machine, ...], layers: Layers) -> LoadBalancer:
+        provider = cluster["klubster_load_balancer"]
         if provider == "servicelb" and cluster["klubster_engine"] == "kubeadm":
             self._complain(
                 "klubster_load_balancer",
@@ -766,94 +763,19 @@ class _Reader:
                     "It switches off what klubster_load_balancer names.",
                     "Take servicelb out of it, or set klubster_load_balancer: none.",
                 )
-        if provider in ("none", "servicelb") and pools:
-            self._complain(
-                "klubster_pools",
-                [pool.name for pool in pools],
-                "Pools need a load balancer, and klubster_load_balancer is none."
-                if provider == "none"
-                else "ServiceLB gives services the addresses of the nodes, and knows no pools.",
-                "Set klubster_load_balancer: metallb, or remove the pools.",
-            )
-        if provider == "metallb" and given == []:
+        if provider == "metallb" and cluster["klubster_pools"] == []:
             self._warnings.append("klubster_pools is empty: services of type LoadBalancer get no address.")
-        owners: dict[str, int] = {}
-        for index, pool in enumerate(pools):
-            if pool.name in owners:
-                self._complain(
-                    f"klubster_pools[{index}].name",
-                    pool.name,
-                    f"klubster_pools[{owners[pool.name]}] has this name too.",
-                    "Give each pool its own name.",
-                )
-            elif pool.name is not WRONG:
-                owners[pool.name] = index
-        return LoadBalancer(provider, cluster["klubster_load_balancer_mode"], tuple(pools))
-
-    def _names(self, cluster: dict[str, t.Any], load_balancer: LoadBalancer) -> Names:
-        given, where = cluster["klubster_names"], "klubster_names"
-        if given is WRONG or WRONG in given.values():
-            return Names()
-        zone = given["zone"] and self._rule(f"{where}.zone", given["zone"], rules.dns_name)
-        if not zone:
-            for key in ("address", "aliases"):
-                if given[key]:
-                    self._complain(f"{where}.{key}", given[key], "There is no zone.", f"Name it in {where}.zone.")
-            return Names()
-        if zone is not WRONG and cluster["klubster_dns_domain"] in (zone, zone.partition(".")[2]):
-            rule = "It is the domain of the cluster's own DNS (klubster_dns_domain)."
-            self._complain(f"{where}.zone", zone, rule, "Take a zone of your network, such as 'apps.home.arpa'.")
-        if load_balancer.provider == "none":
-            rule = "Names are those of services with addresses, and klubster_load_balancer is none."
-            self._complain(f"{where}.zone", zone, rule, "Set klubster_load_balancer, or leave klubster_names out.")
-        address = given["address"] and self._rule(f"{where}.address", given["address"], addresses.address)
-        if address and address is not WRONG:
-            self._in_a_pool(f"{where}.address", address, load_balancer)
-            address = address.text
-        aliases = {
-            self._rule(f"{where}.aliases", alias, rules.dns_label): self._service(f"{where}.aliases.{alias}", service)
-            for alias, service in given["aliases"].items()
-        }
-        return Names(zone, address, aliases, given["ttl"])
-
-    def _in_a_pool(self, where: str, address: Span, load_balancer: LoadBalancer) -> None:
-        spans = [span for pool in load_balancer.pools for span in pool.addresses if span is not WRONG]
-        if load_balancer.provider == "metallb" and not any(addresses.span(span).contains(address) for span in spans):
+        if provider == "metallb" and cluster["klubster_metallb_speaker"] == "frr" and layers.source == "bundle":
             self._complain(
-                where, address.text, "No pool has it.", "Take an address of klubster_pools, or leave this out."
+                "klubster_metallb_speaker",
+                "frr",
+                "The bundle has no FRR, since it is not written in Go; layers come from the bundle here.",
+                "Use 'native', or set klubster_layers_source: release, which kubeadm does not have.",
             )
+        return BalancerReader(cluster, self._complain, self._place).read(machines)
 
-    def _service(self, where: str, text: str) -> t.Any:
-        """``SERVICE.NAMESPACE``."""
-        name, dot, namespace = text.partition(".")
-        if not dot or "." in namespace:
-            self._complain(where, text, "It is no service.", "Write SERVICE.NAMESPACE, such as 'web.default'.")
-            return WRONG
-        parts = [self._rule(where, part, rules.dns_label) for part in (name, namespace)]
-        return WRONG if WRONG in parts else text
-
-    def _pool(self, index: int, entry: dict[str, t.Any]) -> Pool:
-        where = f"klubster_pools[{index}]"
-        name = self._rule(f"{where}.name", entry["name"], rules.dns_name)
-        given = entry["addresses"]
-        if given == []:
-            self._complain(
-                f"{where}.addresses",
-                given,
-                "A pool has addresses.",
-                "Add a range such as '192.168.1.240-192.168.1.250'.",
-            )
-        texts = []
-        for position, text in enumerate([] if given is WRONG else given):
-            place = f"{where}.addresses[{position}]"
-            span = self._rule(place, text, addresses.usable_span)
-            if span is not WRONG:
-                self._places.append(_Place("pool", place, span.text, span))
-                texts.append(span.text)
-        interfaces = [] if entry["interfaces"] is WRONG else entry["interfaces"]
-        for position, text in enumerate(interfaces):
-            self._rule(f"{where}.interfaces[{position}]", text, rules.interface)
-        return Pool(name, tuple(texts), entry["auto_assign"], entry["avoid_buggy_ips"], tuple(interfaces))
+    def _place(self, kind: str, where: str, span: Span) -> None:
+        self._places.append(_Place(kind, where, span.text, span))
 
     def _storage(self, cluster: dict[str, t.Any]) -> Storage:
         given = cluster["klubster_storage"]

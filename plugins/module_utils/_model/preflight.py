@@ -24,7 +24,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses
 Plan = t.Mapping[str, t.Any]
 Probe = t.Mapping[str, t.Any]
 
-_METALLB_PORTS = (7472, 7946)
+_METALLB_PORTS = {"native": (7472, 7946), "frr": (7472, 7473, 7946)}
 _CONTROLLERS = {
     1: ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"),
     2: ("cpu", "cpuset", "memory", "pids"),
@@ -87,7 +87,7 @@ def ports_of(plan: Plan, role: str) -> list[int]:
     if role == "server":
         found += [plan["api"]["port"] if port == 6443 else port for port in layout.server_ports]
     if plan["load_balancer"]["provider"] == "metallb":
-        found += _METALLB_PORTS
+        found += _METALLB_PORTS[plan["load_balancer"]["speaker"]]
     return sorted(found)
 
 
@@ -546,9 +546,12 @@ class _Judge:
         balancer = self._plan["load_balancer"]
         near = [own for probe in probes.values() for _name, own in _networks(probe)]
         names = {entry["name"] for probe in probes.values() for entry in probe["interfaces"]}
-        if balancer["provider"] != "metallb" or balancer["mode"] != "l2" or not near:
+        if balancer["provider"] != "metallb" or not near:
             return
+        self._peers(balancer["bgp"]["peers"], near)
         for index, pool in enumerate(balancer["pools"]):
+            if "l2" not in pool["announce"]:
+                continue
             for position, text in enumerate(pool["addresses"]):
                 if not any(own.contains(span(text)) for own in near):
                     self.warnings.append(
@@ -564,6 +567,14 @@ class _Judge:
                         "No machine has an interface of this name.",
                         f"Use one of {', '.join(sorted(name for name in names if not _MADE_BY_CLUSTERS.match(name)))}.",
                     )
+                )
+
+    def _peers(self, peers: t.Sequence[t.Mapping[str, t.Any]], near: t.Sequence[Span]) -> None:
+        for index, peer in enumerate(peers):
+            if not peer["ebgp_multihop"] and not any(own.contains(node_address(peer["address"])) for own in near):
+                self.warnings.append(
+                    f"klubster_bgp.peers[{index}].address = {peer['address']}: no machine has an interface in its"
+                    " network. A router further away is reached with ebgp_multihop: true, on its side as well."
                 )
 
 

@@ -154,6 +154,12 @@ def _within(prefix: str, domains: t.Iterable[str]) -> bool:
     return any(prefix == domain or prefix.endswith(f".{domain}") for domain in domains)
 
 
+def selector_key(text: str) -> str:
+    """The key of a label that is looked for; whose it is does not matter."""
+    _qualified(text, "label")
+    return text
+
+
 def label_value(text: str) -> str:
     return _value(text, "label")
 
@@ -230,6 +236,7 @@ __all__ = (
     "label_value",
     "nearest",
     "one_of",
+    "selector_key",
     "taint",
     "taint_identity",
 )

@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import textwrap
 import typing as t
-from dataclasses import dataclass, field
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer_fields import (
+    BGP,
+    L2_ADVERTISEMENT,
+    POOL,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused, one_of
-
-Scope = t.Literal["cluster", "host"]
-TypeName = t.Literal["str", "path", "int", "bool", "list", "dict"]
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.variable import TypeName, Variable
 
 PREFIX = "klubster_"
 _LINE = 115
@@ -25,50 +27,6 @@ _LINE = 115
 #: what playbooks register under our prefix; everything else that begins so is a public variable or a mistake
 REGISTERED = ("klubster_plan", "klubster_seen")
 
-
-@dataclass(frozen=True)
-class Variable:
-    """One public variable, or one key of a structure."""
-
-    name: str
-    type: TypeName
-    meaning: str
-    scope: Scope = "cluster"
-    default: t.Any = None
-    #: the default in words, where it depends on something
-    computed: str = ""
-    required: bool = False
-    #: never shown, and never part of the plan
-    secret: bool = False
-    choices: tuple[str, ...] = ()
-    #: values of the design that are not built yet
-    planned: tuple[str, ...] = ()
-    minimum: int | None = None
-    maximum: int | None = None
-    #: type of a list's elements, or of a dict's values where its keys are free
-    elements: TypeName | None = None
-    #: keys of a structure, or of the structures in a list; none: keys are free
-    options: tuple[Variable, ...] = field(default=())
-
-
-POOL = (
-    Variable("name", "str", "Name of the pool, an RFC 1123 name.", required=True),
-    Variable(
-        "addresses",
-        "list",
-        "Networks or ranges, such as V(192.168.1.240-192.168.1.250).",
-        required=True,
-        elements="str",
-    ),
-    Variable(
-        "auto_assign",
-        "bool",
-        "Whether a service gets an address of this pool without asking for it.",
-        default=True,
-    ),
-    Variable("avoid_buggy_ips", "bool", "Leave out addresses ending in .0 and .255.", default=False),
-    Variable("interfaces", "list", "Interfaces to announce on; none means all.", default=[], elements="str"),
-)
 
 NAMES = (
     Variable("zone", "str", "Zone of the names, such as V(apps.example.org). Without it there are none.", default=""),
@@ -313,8 +271,15 @@ VARIABLES: tuple[Variable, ...] = (
         "str",
         "How these addresses are announced.",
         default="l2",
-        choices=("l2",),
-        planned=("bgp",),
+        choices=("l2", "bgp"),
+    ),
+    Variable(
+        "klubster_metallb_speaker",
+        "str",
+        "Who speaks BGP in MetalLB's pods. V(native): MetalLB itself. V(frr): FRR beside it, with BFD, IPv6 and"
+        " graceful restart, by O(klubster_layers_source) V(release) only.",
+        default="native",
+        choices=("native", "frr"),
     ),
     Variable("klubster_pools", "list", "Addresses for services.", default=[], elements="dict", options=POOL),
     Variable(
@@ -323,6 +288,30 @@ VARIABLES: tuple[Variable, ...] = (
         "A DNS server in the cluster that gives every service of type LoadBalancer the name C(service.namespace.zone).",
         default={},
         options=NAMES,
+    ),
+    Variable(
+        "klubster_l2_advertisements",
+        "list",
+        "From where pools are announced in their own network. A pool that none of these names is announced by all"
+        " nodes.",
+        default=[],
+        elements="dict",
+        options=L2_ADVERTISEMENT,
+    ),
+    Variable(
+        "klubster_bgp",
+        "dict",
+        "To whom pools are announced by BGP, and how.",
+        default={},
+        options=BGP,
+    ),
+    Variable(
+        "klubster_bgp_passwords",
+        "dict",
+        "Passwords of the sessions, by the names of the peers. Keep them in a vault.",
+        default={},
+        elements="str",
+        secret=True,
     ),
     Variable("klubster_storage", "dict", "Storage by provider.", default={}, options=STORAGE),
     Variable("klubster_kubelet_config", "dict", "Entries of KubeletConfiguration, laid over ours.", default={}),
@@ -455,15 +444,17 @@ def typed(variable: Variable, value: t.Any, where: str, complain: Complain) -> t
         value = _converted(variable.type, value)
         _within_bounds(variable, value)
     except Refused as exc:
-        complain(where, value, exc.rule, exc.remedy)
+        # YAML reads 65010:20 as a number to the base of 60.
+        misread = variable.example and isinstance(value, int)
+        complain(where, value, exc.rule, f"Write it in quotes, like '{variable.example}'." if misread else exc.remedy)
         return WRONG
     if variable.type == "list":
-        element = Variable(where, variable.elements or "str", "", options=variable.options)
+        element = Variable(where, variable.elements or "str", "", options=variable.options, example=variable.example)
         return [typed(element, entry, f"{where}[{index}]", complain) for index, entry in enumerate(value)]
     if variable.type == "dict" and variable.options:
         return _structure(variable, value, where, complain)
     if variable.type == "dict" and variable.elements:
-        element = Variable(where, variable.elements, "")
+        element = Variable(where, variable.elements, "", example=variable.example)
         return {str(key): typed(element, entry, f"{where}.{key}", complain) for key, entry in value.items()}
     return value
 
@@ -473,8 +464,12 @@ def _structure(variable: Variable, value: dict[str, t.Any], where: str, complain
     for key, entry in value.items():
         if key not in known:
             complain(f"{where}.{key}", entry, f"There is no key {key!r} here.", one_of(str(key), tuple(known)))
+        elif known[key].elsewhere:
+            complain(f"{where}.{key}", "(masked)", "A password does not stand among other data.", known[key].elsewhere)
     filled: dict[str, t.Any] = {}
     for name, option in known.items():
+        if option.elsewhere:
+            continue
         if name in value:
             filled[name] = typed(option, value[name], f"{where}.{name}", complain)
         elif option.required:
@@ -485,6 +480,8 @@ def _structure(variable: Variable, value: dict[str, t.Any], where: str, complain
                 f"Add it: {option.meaning[0].lower()}{option.meaning[1:]}",
             )
             filled[name] = WRONG
+        elif option.default is None:
+            filled[name] = None
         else:
             filled[name] = typed(option, option.default, f"{where}.{name}", complain)
     return filled
@@ -607,7 +604,9 @@ def _meta_option(variable: Variable, indent: int) -> str:
     lines += _described(described, f"{pad}  ")
     text = "\n".join(lines) + "\n"
     if variable.options:
-        text += f"{pad}  options:\n" + "".join(_meta_option(option, indent + 4) for option in variable.options)
+        text += f"{pad}  options:\n" + "".join(
+            _meta_option(option, indent + 4) for option in variable.options if not option.elsewhere
+        )
     return text
 
 

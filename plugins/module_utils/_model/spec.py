@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer_spec import LoadBalancer, Pool
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.openings import firewall_of
 
 EngineName = t.Literal["kubeadm", "k3s"]
@@ -24,9 +25,7 @@ FirewallName = t.Literal["auto", "firewalld", "ufw", "nftables", "none"]
 ApiProvider = t.Literal["none", "keepalived"]
 CniName = t.Literal["flannel", "none"]
 FlannelBackend = t.Literal["vxlan", "host-gw"]
-LoadBalancerName = t.Literal["metallb", "servicelb", "none"]
 LayersSource = t.Literal["bundle", "release"]
-LoadBalancerMode = t.Literal["l2"]
 RoleName = t.Literal["server", "agent"]
 
 
@@ -125,26 +124,6 @@ class Layers:
     #: folder on the controller with fetched manifests, for the source ``release``
     directory: str = ""
     mirrors: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Addresses for services of type LoadBalancer."""
-
-    name: str
-    #: networks or ranges ``10.77.0.200-10.77.0.220``
-    addresses: tuple[str, ...]
-    auto_assign: bool = True
-    avoid_buggy_ips: bool = False
-    #: interfaces to announce on; empty: all
-    interfaces: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class LoadBalancer:
-    provider: LoadBalancerName
-    mode: LoadBalancerMode = "l2"
-    pools: tuple[Pool, ...] = ()
 
 
 @dataclass(frozen=True)

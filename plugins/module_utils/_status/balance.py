@@ -148,11 +148,14 @@ def _pool_of(service: Object, addresses: t.Sequence[str], pools: t.Sequence[Pool
 
 
 def _announced_by(service: Object, snapshot: Snapshot) -> list[str]:
+    # A node may announce it in both ways.
     return sorted(
-        clean(status_of(entry).get("node"))
-        for entry in snapshot["announcements"] or []
-        if clean(status_of(entry).get("serviceName")) == name_of(service)
-        and clean(status_of(entry).get("serviceNamespace")) == namespace_of(service)
+        {
+            clean(status_of(entry).get("node"))
+            for entry in snapshot["announcements"] or []
+            if clean(status_of(entry).get("serviceName")) == name_of(service)
+            and clean(status_of(entry).get("serviceNamespace")) == namespace_of(service)
+        }
     )
 
 

@@ -190,6 +190,7 @@ def _snapshot(server: str, get: Get, now: str, version: str, failing: list[str])
     services = every("/api/v1/services", "Service")
     balanced = any((service.get("spec") or {}).get("type") == "LoadBalancer" for service in services)
     pools = _list(get, metallb + "ipaddresspools", "IPAddressPool")
+    advertisements = [] if pools is None else _advertisements(get, metallb)
     workloads = every("/apis/apps/v1/daemonsets", "DaemonSet") + every("/apis/apps/v1/deployments", "Deployment")
     return Snapshot(
         server=server,
@@ -209,8 +210,8 @@ def _snapshot(server: str, get: Get, now: str, version: str, failing: list[str])
             for network in (entry.get("spec") or {}).get("cidrs") or []
         ],
         pools=pools,
-        advertisements=None if pools is None else _advertisements(get, metallb),
-        announcements=None if pools is None else _list(get, metallb + "servicel2statuses", "ServiceL2Status"),
+        advertisements=None if pools is None else advertisements,
+        announcements=None if pools is None else _announcements(get, metallb, advertisements),
         events=every("/api/v1/events?fieldSelector=type%3DWarning", "Event"),
     )
 
@@ -220,6 +221,14 @@ def _advertisements(get: Get, group: str) -> list[Object]:
         *(_list(get, group + "l2advertisements", "L2Advertisement") or []),
         *(_list(get, group + "bgpadvertisements", "BGPAdvertisement") or []),
     ]
+
+
+def _announcements(get: Get, group: str, advertisements: t.Sequence[Object]) -> list[Object] | None:
+    """Which node announces which service, in either way; nobody is asked about BGP where it is not used."""
+    l2 = _list(get, group + "servicel2statuses", "ServiceL2Status")
+    if not any(entry["kind"] == "BGPAdvertisement" for entry in advertisements):
+        return l2
+    return [*(l2 or []), *(_list(get, group + "servicebgpstatuses", "ServiceBGPStatus") or [])]
 
 
 def _list(get: Get, path: str, kind: str) -> list[Object] | None:

@@ -23,6 +23,8 @@ CHOSEN = (
     "batch text",
     "no machine at all",
     "taint effect misspelt",
+    "peer with its password",
+    "password with a blank",
 )
 
 

@@ -53,7 +53,7 @@ def test_upstreams_manifests_are_fetched_once_and_missing_ones_are_refused(
     with serving(tmp_path / "mirror") as (mirror, asked):
         wanted = {
             "layers": {"source": "release", "directory": str(tmp_path / "layers"), "mirrors": [mirror]},
-            "load_balancer": {"provider": "metallb"},
+            "load_balancer": {"provider": "metallb", "speaker": "native"},
             "storage": {"local_path": {"enabled": False}},
         }
         assert [fetch_manifests(wanted), fetch_manifests(wanted)] == [[], []]

@@ -49,6 +49,8 @@ class FakeCluster:
         self.refuse: t.Callable[[Object, bool], Refused | None] = lambda _obj, _dry_run: None
         #: what the API server adds on its own
         self.default: t.Callable[[Object], None] = lambda _obj: None
+        #: why an object may not go
+        self.keep: t.Callable[[Ref], Refused | None] = lambda _ref: None
         self.finalized: set[Ref] = set()
         self._version = 0
         self.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}})
@@ -115,6 +117,9 @@ class FakeCluster:
         live = self.objects.get(ref)
         if live is None or live["metadata"]["uid"] != uid:
             return
+        refusal = self.keep(ref)
+        if refusal is not None:
+            raise refusal
         if ref in self.finalized:
             live["metadata"]["deletionTimestamp"] = "now"
             live["metadata"]["finalizers"] = ["example.org/hold"]

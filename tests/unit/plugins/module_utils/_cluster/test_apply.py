@@ -548,3 +548,90 @@ def test_a_webhook_that_left_the_set_does_not_block() -> None:
     report = apply(cluster, one(namespace(), definition(), pool()))
     expected = ["removed ValidatingWebhookConfiguration hook", "created IPAddressPool house/one"]
     assert [entry for entry in done(report) if "klubster-set" not in entry] == expected
+
+
+def test_an_object_that_another_still_names_goes_after_it() -> None:
+    """MetalLB's webhook keeps a BFD profile that a peer uses, and both may leave at once."""
+    cluster = FakeCluster()
+    cluster.keep = lambda ref: (
+        Refused(f"removing {ref}", 403, "Forbidden", "used by two")
+        if ref.name == "one" and any(other.name == "two" for other in cluster.objects)
+        else None
+    )
+    apply(cluster, one(namespace(), definition(), pool("one"), pool("two", "10.0.1.0/24")))
+    report = apply(cluster, one(namespace(), definition()))
+    assert [entry for entry in done(report) if entry.startswith("removed")] == [
+        "removed IPAddressPool house/two",
+        "removed IPAddressPool house/one",
+    ]
+
+
+def test_an_object_that_may_not_go_at_all_is_an_error() -> None:
+    cluster = FakeCluster()
+    apply(cluster, one(namespace(), definition(), pool()))
+    cluster.keep = lambda ref: Refused(f"removing {ref}", 403, "Forbidden", "used by a stranger")
+    with pytest.raises(Refused, match="used by a stranger"):
+        apply(cluster, one(namespace(), definition()))
+
+
+def endpoint_slice(name: str, service: str, *, ready: bool) -> Object:
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "namespace": "house", "labels": {"kubernetes.io/service-name": service}},
+        "endpoints": [{"addresses": ["10.244.0.9"], "conditions": {"ready": ready}}],
+    }
+
+
+def test_custom_resources_come_when_the_webhook_answers() -> None:
+    cluster, clock = FakeCluster(), FakeClock()
+    hook = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "hook"},
+        "webhooks": [{"name": "one", "clientConfig": {"service": {"name": "hooks"}}}],
+    }
+    ref = Ref(Kind("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"), "hook")
+    data = one(
+        namespace(),
+        definition(),
+        hook,
+        pool(),
+        wait_for=[
+            {"api_version": ref.kind.api_version, "kind": ref.kind.kind, "name": "hook"},
+            {
+                "api_version": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "namespace": "house",
+                "labels": "kubernetes.io/service-name=hooks",
+            },
+        ],
+    )
+    cluster.add(endpoint_slice("other-1", "other", ready=False))
+    asked: list[float] = []
+
+    def refuse(obj: Object, _dry: bool) -> Refused | None:
+        if obj["kind"] == "IPAddressPool":
+            asked.append(clock.now())
+        return None
+
+    cluster.refuse = refuse
+    clock.at(3, lambda: cluster.add(endpoint_slice("hooks-1", "hooks", ready=True)) and None)
+    clock.at(7, lambda: cluster.objects[ref]["webhooks"][0]["clientConfig"].update(caBundle="Y2E="))
+    apply(cluster, data, clock=clock)
+    assert len(asked) == 1, "it is applied once, not tried until it goes"
+    assert asked[0] >= 7
+
+
+def test_a_webhook_that_never_answers_is_named() -> None:
+    cluster = FakeCluster()
+    cluster.add(endpoint_slice("hooks-1", "hooks", ready=False))
+    waited = {
+        "api_version": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "namespace": "house",
+        "labels": "kubernetes.io/service-name=hooks",
+    }
+    with pytest.raises(Timeout, match=r"EndpointSlice house/hooks-1: no pod behind the service is ready"):
+        apply(cluster, one(namespace(), definition(), pool(), wait_for=[waited]), timeout=1)
+    assert not any(ref.kind.kind == "IPAddressPool" for ref in cluster.objects)

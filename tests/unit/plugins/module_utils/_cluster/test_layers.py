@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -24,6 +26,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import 
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Object
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import parse_sets
+
+ROOT = Path(__file__).resolve().parents[5]
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,24 @@ METALLB = [
     )
     for kind, name in (("Deployment", "controller"), ("DaemonSet", "speaker"))
 ]
+FRR = [
+    METALLB[0],
+    workload(
+        "DaemonSet",
+        "speaker",
+        "metallb-system",
+        {
+            "initContainers": [
+                {"name": "cp-frr-files", "image": "quay.io/frrouting/frr:9.1.0"},
+                {"name": "cp-reloader", "image": "upstream/speaker"},
+            ],
+            "containers": [
+                {"name": "frr", "image": "quay.io/frrouting/frr:9.1.0"},
+                *METALLB[1]["spec"]["template"]["spec"]["containers"],
+            ],
+        },
+    ),
+]
 LOCAL_PATH = [
     workload(
         "Deployment",
@@ -132,6 +154,7 @@ def bundle(tmp_path: Path) -> FakeBundle:
     for name, documents in (
         (flannel.MANIFEST, FLANNEL),
         (metallb.MANIFEST, METALLB),
+        (metallb.MANIFEST_FRR, FRR),
         (local_path.MANIFEST, LOCAL_PATH),
     ):
         path = tmp_path / name
@@ -360,8 +383,8 @@ def test_metallb_pools(bundle: FakeBundle) -> None:
     custom = [obj for obj in entry["definitions"] if obj["apiVersion"] == "metallb.io/v1beta1"]
     assert [(obj["kind"], obj["metadata"]["name"], obj["spec"]) for obj in custom] == [
         ("IPAddressPool", "a", {"addresses": ["10.0.0.0/28"], "autoAssign": True, "avoidBuggyIPs": True}),
-        ("L2Advertisement", "a", {"ipAddressPools": ["a"], "interfaces": ["eth1"]}),
         ("IPAddressPool", "b", {"addresses": ["10.0.1.1-10.0.1.9"], "autoAssign": False, "avoidBuggyIPs": False}),
+        ("L2Advertisement", "a", {"ipAddressPools": ["a"], "interfaces": ["eth1"]}),
         ("L2Advertisement", "b", {"ipAddressPools": ["b"]}),
     ]
     assert entry["generated_secrets"][0]["name"] == "memberlist"
@@ -395,11 +418,19 @@ def test_an_upstream_that_changed_is_told(bundle: FakeBundle, tmp_path: Path) ->
 
 PLAN: Object = {
     "engine": {"name": "kubeadm", "profile": "none"},
+    "agents": ["node2"],
     "cni": {"provider": "flannel", "backend": "vxlan", "mtu": None},
     "networks": {"pod": ["10.244.0.0/16"], "dns_domain": "cluster.local"},
     "storage": {"local_path": {"enabled": True, "path": "/data", "class_name": "disk", "default_class": True}},
-    "load_balancer": {"provider": "metallb", "mode": "l2", "pools": [{"name": "a", "addresses": ["10.0.0.0/28"]}]},
     "names": {"zone": "apps.test", "address": "", "aliases": {}, "ttl": 30},
+    "load_balancer": {
+        "provider": "metallb",
+        "mode": "l2",
+        "pools": [{"name": "a", "addresses": ["10.0.0.0/28"]}],
+        "speaker": "native",
+        "l2_advertisements": [],
+        "bgp": {},
+    },
 }
 TEST_TAGS: list[tuple[list[str], list[str], list[str]]] = [
     (["all"], [], ["cni", "storage-local-path", "load-balancer", "service-names"]),
@@ -426,6 +457,26 @@ def test_layers_are_what_their_own_builders_say(bundle: FakeBundle) -> None:
     assert names == service_names.names_set(bundle, zone="apps.test")
 
 
+@pytest.mark.parametrize(("agents", "wanted"), [(["node2"], False), ([], True)])
+def test_servers_announce_where_nobody_else_is_there(bundle: FakeBundle, agents: list[str], wanted: bool) -> None:
+    (found,) = layers.layer_sets(bundle, {**PLAN, "agents": agents}, ["load_balancer"], [])
+    speaker = manifests.container(by_kind(found)["DaemonSet"], "speaker")
+    assert ("--ignore-exclude-lb" in (speaker.get("args") or [])) is wanted
+
+
+def test_the_look_and_the_role_say_all_that_metallb_can_be_told(
+    bundle: FakeBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only one of them said would differ for ever, or never be repaired."""
+    options = set(inspect.signature(metallb.metallb_set).parameters) - {"bundle"}
+    role = (ROOT / "roles" / "load_balancer" / "vars" / "main.yml").read_text(encoding="utf-8")
+    assert {name for name in options if re.search(rf"\b{name}=load_balancer_{name}\b", role)} == options
+    said: list[set[str]] = []
+    monkeypatch.setattr(metallb, "metallb_set", lambda _bundle, **given: said.append(set(given)) or {})
+    layers.load_balancer_sets(bundle, PLAN)
+    assert said == [options]
+
+
 def test_layers_that_are_switched_off(bundle: FakeBundle) -> None:
     plan = {
         **PLAN,
@@ -442,8 +493,33 @@ def test_layers_that_are_switched_off(bundle: FakeBundle) -> None:
 
 
 def test_a_mode_that_does_not_exist_is_told(bundle: FakeBundle) -> None:
-    with pytest.raises(DefinitionError, match=r"load_balancer_mode = 'bgp': MetalLB announces addresses here by l2\."):
-        metallb.metallb_set(bundle, pools=[], mode="bgp")
+    with pytest.raises(DefinitionError, match=r"load_balancer_mode = 'arp': MetalLB has l2, bgp here\."):
+        metallb.metallb_set(bundle, pools=[], mode="arp")
+    with pytest.raises(DefinitionError, match=r"load_balancer_speaker = 'bird': MetalLB has native, frr here\."):
+        metallb.metallb_set(bundle, pools=[], speaker="bird")
+
+
+def test_frr_is_the_image_that_was_looked_at(bundle: FakeBundle) -> None:
+    found = metallb.metallb_set(bundle, pools=[], speaker="frr")
+    images = manifests.images_of(found["definitions"])
+    assert metallb.FRR_IMAGE in images
+    assert "@sha256:" in metallb.FRR_IMAGE
+    assert "quay.io/frrouting/frr:9.1.0" not in images
+
+
+def test_a_manifest_with_another_frr_is_told(bundle: FakeBundle, tmp_path: Path) -> None:
+    text = yaml.safe_dump_all(FRR).replace("frr:9.1.0", "frr:10.0.0")
+    (tmp_path / metallb.MANIFEST_FRR).write_text(text)
+    with pytest.raises(DefinitionError, match=r"does not use quay\.io/frrouting/frr:9\.1\.0"):
+        metallb.metallb_set(bundle, pools=[], speaker="frr")
+
+
+def test_pools_wait_for_the_webhook_to_answer(bundle: FakeBundle) -> None:
+    (one,) = parse_sets([metallb.metallb_set(bundle, pools=[])])
+    assert [str(entry) for entry in one.wait_for] == [
+        "ValidatingWebhookConfiguration metallb-webhook-configuration",
+        "every EndpointSlice with kubernetes.io/service-name=metallb-webhook-service",
+    ]
 
 
 @pytest.mark.parametrize(("profile", "state"), [("cis", None), ("none", "absent")])

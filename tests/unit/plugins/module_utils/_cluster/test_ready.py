@@ -13,6 +13,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.ready import (
     Timeout,
     Waiter,
+    why_not_answering,
     why_not_ready,
     why_not_released,
 )
@@ -216,3 +217,40 @@ def test_causes_of_events_keeps_the_newest_of_each_reason() -> None:
 def test_causes_of_nodes() -> None:
     nodes = [conditions("Node", ("Ready", "True")), conditions("Node", ("Ready", "False"))]
     assert causes_of_nodes(nodes) == [(3, "Node x: Ready is False: R M")]
+
+
+def webhooks(*bundles: str | None) -> Object:
+    entries = []
+    for index, bundle in enumerate(bundles):
+        client = {"service": {"name": "hooks"}, **({"caBundle": bundle} if bundle else {})}
+        entries.append({"name": f"hook{index}", "clientConfig": client})
+    return {"kind": "ValidatingWebhookConfiguration", "metadata": {"name": "x"}, "webhooks": entries}
+
+
+def slice_of(*ready: bool | None) -> Object:
+    endpoints = [{"addresses": ["10.0.0.1"], "conditions": {} if one is None else {"ready": one}} for one in ready]
+    return {"kind": "EndpointSlice", "metadata": {"name": "x"}, "endpoints": endpoints}
+
+
+TEST_ANSWERING: list[tuple[str, Object, str | None]] = [
+    ("CAs", webhooks("Y2E=", "Y2E="), None),
+    ("one CA is missing", webhooks("Y2E=", None), "has not given hook1 a CA yet"),
+    ("by URL", {"kind": "ValidatingWebhookConfiguration", "webhooks": [{"clientConfig": {"url": "https://x"}}]}, None),
+    ("a pod answers", slice_of(False, True), None),
+    ("nobody says no", slice_of(None), None),
+    ("pods are not ready", slice_of(False), "no pod behind the service is ready"),
+    ("no pods", slice_of(), "no pod behind the service is ready"),
+    ("another kind is as ready as ever", deployment(availableReplicas=0), "0 of 2 replicas are available"),
+]
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"), [row[1:] for row in TEST_ANSWERING], ids=[row[0] for row in TEST_ANSWERING]
+)
+def test_who_has_to_answer(obj: Object, expected: str | None) -> None:
+    found = why_not_answering(obj)
+    assert (found is None) if expected is None else (expected in str(found))
+
+
+def test_a_webhook_of_ours_is_whole_without_its_ca() -> None:
+    assert why_not_ready(webhooks(None)) is None

@@ -21,9 +21,9 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import 
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Object
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
-from test_layers import LOCAL_PATH, METALLB, FakeBundle, File
+from test_layers import FRR, LOCAL_PATH, METALLB, FakeBundle, File
 
-CONTENT = {metallb.MANIFEST: METALLB, local_path.MANIFEST: LOCAL_PATH}
+CONTENT = {metallb.MANIFEST: METALLB, metallb.MANIFEST_FRR: FRR, local_path.MANIFEST: LOCAL_PATH}
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> upstream.Fetched
     ours = []
     for one in upstream.ALL:
         path = tmp_path / one.place
-        path.parent.mkdir()
+        path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.safe_dump_all(CONTENT[one.name]))
         ours.append(replace(one, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
     monkeypatch.setattr(upstream, "ALL", tuple(ours))
@@ -49,7 +49,8 @@ def test_versions_are_those_of_the_bundle() -> None:
     for one in upstream.ALL:
         component = content.component(one.component)
         assert component.version == one.version
-        assert (one.path, f"manifests/{one.name}") in [(tree.origin, tree.path) for tree in component.trees]
+        trees = [(tree.origin, tree.path) for tree in component.trees]
+        assert ((one.path, f"manifests/{one.name}") in trees) is one.bundled
 
 
 def test_places_on_the_official_host_and_on_mirrors() -> None:
@@ -99,12 +100,20 @@ class _Case:
     provider: str = "metallb"
     storage: bool = True
     source: str = "release"
+    speaker: str = "native"
 
     @property
     def plan(self) -> dict[str, t.Any]:
         return {
             "layers": {"source": self.source},
-            "load_balancer": {"provider": self.provider, "mode": "l2", "pools": []},
+            "load_balancer": {
+                "provider": self.provider,
+                "mode": "l2",
+                "pools": [],
+                "speaker": self.speaker,
+                "l2_advertisements": [],
+                "bgp": {},
+            },
             "storage": {"local_path": {"enabled": self.storage}},
             "cni": {"provider": "flannel", "layer": "none"},
             "engine": {"name": "k3s", "profile": "none"},
@@ -124,6 +133,11 @@ class _Case:
 )
 def test_only_what_is_needed_is_fetched(case: _Case, components: list[str]) -> None:
     assert [one.component for one in upstream.needed(case.plan)] == components
+
+
+@pytest.mark.parametrize(("speaker", "name"), [("native", metallb.MANIFEST), ("frr", metallb.MANIFEST_FRR)])
+def test_the_manifest_of_the_speaker_is_fetched(speaker: str, name: str) -> None:
+    assert [one.name for one in upstream.needed(_Case(speaker=speaker, storage=False).plan)] == [name]
 
 
 @pytest.mark.parametrize("provider", ["none", "servicelb"])

@@ -90,6 +90,51 @@ def pool(rule: str, remedy: str, where: str, **entry: t.Any) -> Bad:
     return Bad({"klubster_pools": [kept]}, f"klubster_pools[0].{where}", rule, remedy)
 
 
+PEER: dict[str, t.Any] = {"name": "router2", "address": "192.168.1.2", "asn": 65010}
+FRR: dict[str, t.Any] = {
+    "klubster_engine": "k3s",
+    "klubster_engine_version": REMOVED,
+    "klubster_kubelet_config": REMOVED,
+    "klubster_metallb_speaker": "frr",
+}
+
+
+def bgp(rule: str, remedy: str, where: str, value: t.Any = REMOVED, **entries: t.Any) -> Bad:
+    """A mistake in ``klubster_bgp``, whose peer is right; an entry ``frr`` is for that speaker."""
+    frr, pools = FRR if entries.pop("frr", False) else {}, entries.pop("pools", None)
+    given = {"asn": 65001, "peers": [PEER]} | entries
+    made = {"klubster_bgp": {key: entry for key, entry in given.items() if entry is not REMOVED}}
+    names = {"klubster_pools": pools} if pools else {}
+    return Bad({"klubster_load_balancer_mode": "bgp", **frr, **made, **names}, where, rule, remedy, value=value)
+
+
+def peer(rule: str, remedy: str, where: str, value: t.Any = REMOVED, *, frr: bool = False, **entries: t.Any) -> Bad:
+    """A mistake in the only peer."""
+    more = {name: entries.pop(name) for name in ("pools", "bfd_profiles") if name in entries}
+    kept = {key: entry for key, entry in (PEER | entries).items() if entry is not REMOVED}
+    path = where if where.startswith("klubster_") else f"klubster_bgp.peers[0].{where}"
+    return bgp(rule, remedy, path, value, peers=[kept], frr=frr, **more)
+
+
+def advertisement(rule: str, remedy: str, where: str, *, frr: bool = False, **entries: t.Any) -> Bad:
+    """A mistake in the only advertisement."""
+    pools = entries.pop("given", None)
+    made = {"name": "all"} | entries
+    path = f"klubster_bgp.advertisements[0].{where}"
+    return bgp(rule, remedy, path, advertisements=[made], frr=frr, pools=pools)
+
+
+def secret(rule: str, remedy: str, name: str, value: t.Any) -> Bad:
+    """A mistake in a password, which no message shows."""
+    given = {"klubster_bgp": {"asn": 65001, "peers": [PEER]}, "klubster_bgp_passwords": {name: value}}
+    return Bad(given, f"klubster_bgp_passwords.{name}", rule, remedy, value="(masked)")
+
+
+def selector(rule: str, remedy: str, where: str, **entry: t.Any) -> Bad:
+    """A mistake in a selector of nodes."""
+    return peer(rule, remedy, f"node_selectors[0]{where}", node_selectors=[entry])
+
+
 BAD: dict[str, Bad] = {
     # names of variables
     "unknown variable": one(
@@ -100,7 +145,7 @@ BAD: dict[str, Bad] = {
     "unknown variable outside of the cluster": host(
         "klubster_nam", "x", "no such variable", "'klubster_name'", machine="workstation"
     ),
-    "design's word used as a variable": one("klubster_bgp", {}, "no such variable", "", "klubster_bgp of"),
+    "design's word used as a variable": one("klubster_peers", {}, "no such variable", "", "klubster_peers of"),
     # the firewall
     "no firewall of that name": one("klubster_firewall", "iptables", "none of its choices", "nftables"),
     "sources are a text": one("klubster_api_sources", "192.168.1.0/24", "a list, not text", "[a, b]"),
@@ -377,7 +422,7 @@ BAD: dict[str, Bad] = {
         value="servicelb",
     ),
     "layers of a release under kubeadm": one("klubster_layers_source", "release", "comes from the bundle", "'bundle'"),
-    "mode of the future": one("klubster_load_balancer_mode", "bgp", "not built yet", "'l2'"),
+    "mode unknown": one("klubster_load_balancer_mode", "l3", "none of its choices", "l2, bgp"),
     "pools without load balancer": one(
         "klubster_load_balancer",
         "none",
@@ -498,6 +543,363 @@ BAD: dict[str, Bad] = {
     "pool flag text": pool("true or false, not text", "true or false", "auto_assign", auto_assign="sometimes"),
     "pool interface bad": pool("1 to 15", "ip link", "interfaces[0]", interfaces=["a network card"]),
     "pool flag null": pool("not empty", "Give it a value", "avoid_buggy_ips", avoid_buggy_ips=None),
+    "pool announced in a third way": pool("none of its choices", "l2, bgp, both", "announce", announce="arp"),
+    "pool priority of nothing": pool("between 1 and", "from 1", "priority", priority=0),
+    "pool namespace bad": pool("RFC 1123", "'my-house'", "namespaces[0]", namespaces=["my_house"]),
+    "pool namespace twice": pool("there twice", "Leave one", "namespaces[1]", namespaces=["a", "a"]),
+    "pool selector with a bad value": pool(
+        "label's value",
+        "Shorten",
+        "service_selectors[0].match_labels.a",
+        service_selectors=[{"match_labels": {"a": "?"}}],
+    ),
+    "pool selector empty": pool(
+        "fits everything", "match_labels", "namespace_selectors[0]", namespace_selectors=[{"match_labels": {}}]
+    ),
+    "pool by BGP without BGP": Bad(
+        {"klubster_pools": [{"name": "a", "addresses": ["203.0.113.0/24"], "announce": "bgp"}]},
+        "klubster_bgp.peers",
+        "'a' is announced by BGP, and there is no router",
+        "Add a router's name",
+        value=[],
+    ),
+    "mode BGP without pools and peers": Bad(
+        {"klubster_load_balancer_mode": "bgp", "klubster_pools": []},
+        "klubster_bgp.peers",
+        "no router to announce to",
+        "announce by l2",
+    ),
+    "IPv6 by the native speaker": bgp(
+        "announces no IPv6",
+        "klubster_metallb_speaker: frr",
+        "klubster_pools[0].addresses[0]",
+        "2001:db8:5::/64",
+        pools=[{"name": "six", "addresses": ["2001:db8:5::/64"]}],
+    ),
+    "speaker unknown": one("klubster_metallb_speaker", "fr", "none of its choices", "'frr'"),
+    "FRR out of the bundle": one("klubster_metallb_speaker", "frr", "The bundle has no FRR", "klubster_layers_source"),
+    # advertisements in the own network
+    "L2 pool unknown": Bad(
+        {"klubster_l2_advertisements": [{"name": "a", "pools": ["hme"]}]},
+        "klubster_l2_advertisements[0].pools[0]",
+        "not in klubster_pools",
+        "'home'",
+        value="hme",
+    ),
+    "L2 pool of BGP": Bad(
+        {
+            "klubster_pools": [{"name": "far", "addresses": ["203.0.113.0/24"], "announce": "bgp"}],
+            "klubster_bgp": {"asn": 65001, "peers": [PEER]},
+            "klubster_l2_advertisements": [{"name": "a", "pools": ["far"]}],
+        },
+        "klubster_l2_advertisements[0].pools",
+        "announced by bgp only",
+        "announce: both",
+    ),
+    "L2 interfaces in two places": Bad(
+        {"klubster_l2_advertisements": [{"name": "a", "pools": ["special"]}]},
+        "klubster_l2_advertisements[0].interfaces",
+        "'special' has interfaces",
+        "in the advertisement only",
+    ),
+    "L2 advertisement with the name of a lonely pool": Bad(
+        {"klubster_l2_advertisements": [{"name": "special", "pools": ["home"]}]},
+        "klubster_l2_advertisements[0].name",
+        "gets one of this name",
+        "Rename",
+    ),
+    "L2 advertisements share a name": Bad(
+        {"klubster_l2_advertisements": [{"name": "a", "pools": ["home"]}, {"name": "a", "pools": ["home"]}]},
+        "klubster_l2_advertisements[1].name",
+        "has this name too",
+        "each advertisement",
+    ),
+    "advertisements without load balancer": Bad(
+        {
+            "klubster_load_balancer": "none",
+            "klubster_pools": [],
+            "klubster_l2_advertisements": [{"name": "a"}],
+        },
+        "klubster_l2_advertisements",
+        "need a load balancer",
+        "metallb",
+    ),
+    # BGP
+    "BGP without load balancer": Bad(
+        {"klubster_load_balancer": "none", "klubster_pools": [], "klubster_bgp": {"asn": 65001, "peers": [PEER]}},
+        "klubster_bgp",
+        "Peers need a load balancer",
+        "metallb",
+    ),
+    "BGP key misspelt": bgp("no key 'neighbors'", "Use one of", "klubster_bgp.neighbors", neighbors=[]),
+    "BGP no number": bgp(
+        "announced by BGP, and the cluster has no number", "64512", "klubster_bgp.asn", None, asn=REMOVED
+    ),
+    "BGP number zero": bgp("from 1 to", "64512", "klubster_bgp.asn", 0, asn=0),
+    "BGP number too large": bgp("from 1 to", "64512", "klubster_bgp.asn", asn=4294967295),
+    "BGP number reserved": bgp("23456 stands for", "64512", "klubster_bgp.asn", 23456, asn=23456),
+    "BGP number with a dot": bgp("a whole number", "whole number", "klubster_bgp.asn", asn="1.10"),
+    "BGP number negative": bgp("from 1 to", "64512", "klubster_bgp.asn", asn=-5),
+    "BGP no peers": bgp("there is no router to tell it", "announce by l2", "klubster_bgp.peers", [], peers=[]),
+    "peer without a name": peer("required", "Add it", "name", name=REMOVED),
+    "peer name bad": peer("RFC 1123", "'router-2'", "name", name="Router 2"),
+    "peer without address": peer("required", "Add it", "address", address=REMOVED),
+    "peer address a name": peer("no IP address", "192.168.1.10", "address", address="router2.lan"),
+    "peer address a network": peer("no IP address", "192.168.1.10", "address", address="192.168.1.2/24"),
+    "peer address of this machine": peer("loopback", "your network", "address", address="127.0.0.1"),
+    "peer address multicast": peer("multicast", "your network", "address", address="224.0.0.1"),
+    "peer address link-local": peer("link-local", "your network", "address", address="fe80::1"),
+    "peer address of a node": peer(
+        "overlaps klubster_address of node1", "nothing else", "address", address="192.168.1.11"
+    ),
+    "peer address in a pool": bgp(
+        "overlaps klubster_bgp.peers[0].address (192.168.1.241)",
+        "nothing else",
+        "klubster_pools[0].addresses[0]",
+        peers=[PEER | {"address": "192.168.1.241"}],
+    ),
+    "peer address of a pod": bgp(
+        "overlaps klubster_bgp.peers[0].address",
+        "nothing else",
+        "klubster_pod_network",
+        peers=[PEER | {"address": "10.244.0.1"}],
+    ),
+    "peer without number": peer("has a number, or dynamic_asn", "Give the number", "asn", None, asn=REMOVED),
+    "peer number zero": peer("from 1 to", "64512", "asn", 0, asn=0),
+    "peer with two numbers": peer("Both are given", "Give the number", "asn", frr=True, dynamic_asn="external"),
+    "peer of an unknown side": peer("none of its choices", "'external'", "dynamic_asn", dynamic_asn="extern"),
+    "peer port too high": peer("between 1 and 16384", "from 1", "port", 17900, port=17900),
+    "peer with its password": peer(
+        "does not stand among other data", "klubster_bgp_passwords", "password", "(masked)", password="s3cret"
+    ),
+    "peer hold time of a second": peer("at least 3 seconds", "3 or more", "hold_time", 1, hold_time=1),
+    "peer hold time too long": peer("between 0 and 65535", "from 0", "hold_time", hold_time=70000),
+    "peer hold time with a unit": peer("a whole number", "without quotes and units", "hold_time", hold_time="90s"),
+    "peer keepalive by the native speaker": peer(
+        "does not have a time for keepalive", "frr", "keepalive", 3, keepalive=3
+    ),
+    "peer keepalive too long": peer("Three of them fit", "at most 3", "keepalive", frr=True, keepalive=4, hold_time=9),
+    "peer keepalive without end": peer(
+        "Three of them fit", "give hold_time", "keepalive", frr=True, keepalive=4, hold_time=0
+    ),
+    "peer connect time by the native speaker": peer(
+        "does not have a time for connecting", "frr", "connect_time", connect_time=5
+    ),
+    "peer connect time zero": peer("between 1 and", "from 1", "connect_time", frr=True, connect_time=0),
+    "peer restart by the native speaker": peer(
+        "does not have graceful restart", "frr", "graceful_restart", graceful_restart=True
+    ),
+    "peer number of its own finding by the native speaker": peer(
+        "finds out by itself", "frr", "dynamic_asn", asn=REMOVED, dynamic_asn="external"
+    ),
+    "peer BFD by the native speaker": peer(
+        "native speaker does not have BFD", "frr", "bfd_profile", "fast", bfd_profile="fast"
+    ),
+    "BFD profile for the native speaker": bgp(
+        "has no BFD", "frr", "klubster_bgp.bfd_profiles[0]", "fast", bfd_profiles=[{"name": "fast"}]
+    ),
+    "peer BFD profile unknown": peer(
+        "not in klubster_bgp.bfd_profiles",
+        "'fast'",
+        "bfd_profile",
+        frr=True,
+        bfd_profile="fats",
+        bfd_profiles=[{"name": "fast"}],
+    ),
+    "peer far away in its own system": peer(
+        "another autonomous system", "Leave it out", "ebgp_multihop", asn=65001, ebgp_multihop=True
+    ),
+    "peer source a name": peer("no IP address", "192.0.2.1", "source_address", source_address="eth0"),
+    "peer source of another family": peer(
+        "not of the family",
+        "one family",
+        "source_address",
+        source_address="fd00::5",
+        node_selectors=[{"match_labels": {"kubernetes.io/hostname": "node1"}}],
+    ),
+    "peer source of all machines": peer(
+        "an address of one machine", "node_selectors", "source_address", source_address="192.168.1.11"
+    ),
+    "peer router id of IPv6": peer("IPv4 address", "192.0.2.1", "router_id", router_id="fd00::1"),
+    "peers share a name": bgp(
+        "has this name too", "each peer", "klubster_bgp.peers[1].name", peers=[PEER, PEER | {"address": "192.168.1.3"}]
+    ),
+    "peers share an address": bgp(
+        "has this address too", "Remove one", "klubster_bgp.peers[1].address", peers=[PEER, PEER | {"name": "again"}]
+    ),
+    "peers share an address, apart, by FRR": bgp(
+        "FRR takes a router once",
+        "Remove one",
+        "klubster_bgp.peers[1].address",
+        frr=True,
+        peers=[
+            PEER | {"node_selectors": [{"match_labels": {"a": "b"}}]},
+            PEER | {"name": "again", "node_selectors": [{"match_labels": {"a": "c"}}]},
+        ],
+    ),
+    "router ids differ by FRR": bgp(
+        "one name for all peers",
+        "the same router_id",
+        "klubster_bgp.peers",
+        frr=True,
+        peers=[PEER | {"router_id": "10.0.0.1"}, {**PEER, "name": "b", "address": "192.168.1.3"}],
+    ),
+    "password of nobody": secret("No peer", "'router2'", "router", "abc"),
+    "password with a blank": secret("no blanks", "both sides", "router2", "two words"),
+    "password with a line": secret("no blanks", "both sides", "router2", "line\n"),
+    "password with a control character": secret("no blanks", "both sides", "router2", "a\x07b"),
+    "password too long": secret("1 to 80", "quote", "router2", "a" * 81),
+    "password empty": secret("1 to 80", "quote", "router2", ""),
+    "password a number": secret("text, not a whole number", "Put it in quotes.", "router2", 31337),
+    "passwords a list": one("klubster_bgp_passwords", ["abc"], "a mapping", "key: value", shown="(masked)"),
+    "selector empty": selector("fits everything", "match_labels", "", match_labels={}),
+    "selector key bad": selector("label's key", "example.org/name", ".match_labels.a b", match_labels={"a b": "c"}),
+    "selector value bad": selector("label's value", "Shorten", ".match_labels.a", match_labels={"a": "b c"}),
+    "selector value a number": selector("not a whole number", '"1"', ".match_labels.a", match_labels={"a": 1}),
+    "selector of a node that is not": selector(
+        "no node of this name",
+        "'node1'",
+        ".match_labels.kubernetes.io/hostname",
+        match_labels={"kubernetes.io/hostname": "nod1"},
+    ),
+    "selector operator unknown": selector(
+        "none of its choices",
+        "'Exists'",
+        ".match_expressions[0].operator",
+        match_expressions=[{"key": "a", "operator": "exists"}],
+    ),
+    "selector without values": selector(
+        "In compares with values",
+        "at least one",
+        ".match_expressions[0].values",
+        match_expressions=[{"key": "a", "operator": "In"}],
+    ),
+    "selector with values for nothing": selector(
+        "nothing to compare with",
+        "Leave it out",
+        ".match_expressions[0].values",
+        match_expressions=[{"key": "a", "operator": "Exists", "values": ["b"]}],
+    ),
+    "selector twice": peer(
+        "there twice", "Leave one", "node_selectors[1]", node_selectors=[{"match_labels": {"a": "b"}}] * 2
+    ),
+    "advertised pool unknown": advertisement("not in klubster_pools", "'home'", "pools[0]", pools=["hom"]),
+    "advertised pool twice": advertisement("there twice", "Leave one", "pools[1]", pools=["home", "home"]),
+    "advertised pool of L2": advertisement(
+        "announced by l2 only",
+        "announce: both",
+        "pools",
+        pools=["near"],
+        given=[
+            {"name": "near", "addresses": ["192.168.1.240/29"], "announce": "l2"},
+            {"name": "far", "addresses": ["203.0.113.0/24"]},
+        ],
+    ),
+    "advertised to nobody known": advertisement("not in klubster_bgp.peers", "'router2'", "peers[0]", peers=["router"]),
+    "aggregation too long": advertisement("between 1 and 32", "from 1", "aggregation_length", aggregation_length=33),
+    "aggregation of everything": advertisement(
+        "between 1 and 32", "from 1", "aggregation_length", aggregation_length=0
+    ),
+    "aggregation wider than a pool": advertisement(
+        "no network larger than /29", "29 to 32", "aggregation_length", aggregation_length=28, pools=["special"]
+    ),
+    "aggregation wider than a range": advertisement(
+        "192.168.1.241-192.168.1.246 of the pool 'a' has no network larger than /31",
+        "31 to 32",
+        "aggregation_length",
+        aggregation_length=30,
+        given=[{"name": "a", "addresses": ["192.168.1.241-192.168.1.246"]}],
+    ),
+    "aggregation without such addresses": advertisement(
+        "None of its pools has addresses of IPv6", "Leave it out", "aggregation_length_v6", aggregation_length_v6=64
+    ),
+    "preference below nothing": advertisement("between 0 and", "from 0", "local_preference", local_preference=-1),
+    "preferences disagree": bgp(
+        "announces the same to the same peers with 100",
+        "Give both the same",
+        "klubster_bgp.advertisements[1].local_preference",
+        advertisements=[{"name": "one", "local_preference": 100}, {"name": "two", "local_preference": 200}],
+    ),
+    "advertisements share a name": bgp(
+        "has this name too",
+        "each advertisement",
+        "klubster_bgp.advertisements[1].name",
+        advertisements=[{"name": "one"}, {"name": "one"}],
+    ),
+    "advertisement with the name of a lonely pool": bgp(
+        "gets one of this name",
+        "Rename",
+        "klubster_bgp.advertisements[0].name",
+        advertisements=[{"name": "special", "pools": ["home"]}],
+    ),
+    "community unknown": advertisement(
+        "not in klubster_bgp.communities", "no-export", "communities[0]", communities=["nobody"]
+    ),
+    "community too large": advertisement("up to 65535", "quotes", "communities[0]", communities=["65536:1"]),
+    "community read as a number by YAML": advertisement(
+        "text, not a whole number", "in quotes, like '65010:100'", "communities[0]", communities=[65010 * 60 + 20]
+    ),
+    "community twice": advertisement("there twice", "Leave one", "communities[1]", communities=["1:2", "1:2"]),
+    "community of three numbers by the native speaker": advertisement(
+        "no large communities", "frr", "communities[0]", communities=["65010:1:2"]
+    ),
+    "community's name bad": bgp(
+        "begins with a letter", "Rename", "klubster_bgp.communities.1st", communities={"1st": "1:2"}
+    ),
+    "community's name taken": bgp(
+        "has a meaning already", "another", "klubster_bgp.communities.no-export", communities={"no-export": "1:2"}
+    ),
+    "community's value no community": bgp(
+        "two numbers", "quotes", "klubster_bgp.communities.a", communities={"a": "x"}
+    ),
+    "BFD interval too short": bgp(
+        "between 10 and 60000",
+        "from 10",
+        "klubster_bgp.bfd_profiles[0].receive",
+        frr=True,
+        bfd_profiles=[{"name": "fast", "receive": 5}],
+    ),
+    "BFD multiplier of one": bgp(
+        "between 2 and 255",
+        "from 2",
+        "klubster_bgp.bfd_profiles[0].multiplier",
+        frr=True,
+        bfd_profiles=[{"name": "fast", "multiplier": 1}],
+    ),
+    "BFD echo interval without echo": bgp(
+        "echo is off",
+        "echo: true",
+        "klubster_bgp.bfd_profiles[0].echo_interval",
+        frr=True,
+        bfd_profiles=[{"name": "fast", "echo_interval": 50}],
+    ),
+    "BFD profiles share a name": bgp(
+        "has this name too",
+        "each profile",
+        "klubster_bgp.bfd_profiles[1].name",
+        frr=True,
+        bfd_profiles=[{"name": "fast"}, {"name": "fast"}],
+    ),
+    "pool of a family that no peer hears": peer(
+        "whose address is of the other family",
+        "dual_stack: true",
+        "klubster_pools[0].addresses[0]",
+        frr=True,
+        pools=[{"name": "six", "addresses": ["2001:db8:5::/64"]}],
+    ),
+    "peer of both families by the native speaker": peer(
+        "does not have sessions with both families", "frr", "dual_stack", dual_stack=True
+    ),
+    "BFD echo and IPv6": peer(
+        "'six' has IPv6",
+        "without echo",
+        "bfd_profile",
+        frr=True,
+        bfd_profile="loud",
+        bfd_profiles=[{"name": "loud", "echo": True}],
+        dual_stack=True,
+        pools=[{"name": "six", "addresses": ["2001:db8:5::/64"]}],
+    ),
     # storage
     "storage text": one("klubster_storage", "local_path", "a mapping, not text", "key: value"),
     "storage provider misspelt": one(

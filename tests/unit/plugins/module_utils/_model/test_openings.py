@@ -86,3 +86,26 @@ def test_an_address_that_moves_needs_its_protocol() -> None:
 
 def test_a_load_balancer_of_the_users_reaches_the_api() -> None:
     assert plan(klubster_api_address="192.168.1.9")["firewall"]["networks"]["api"] == ["192.168.1.9"]
+
+
+def test_bfd_is_open_to_the_routers_that_speak_it() -> None:
+    fast = {"bfd_profiles": [{"name": "fast"}]}
+    one = {"name": "a", "address": "192.168.1.2", "asn": 65010}
+    other = {"name": "b", "address": "192.168.1.3", "asn": 65010, "bfd_profile": "fast"}
+    found = _k3s(
+        klubster_metallb_speaker="frr",
+        klubster_kubelet_config={},
+        klubster_bgp={"asn": 65001, "peers": [one, other], **fast},
+    )
+    assert found["firewall"]["networks"]["routers"] == ["192.168.1.3"]
+    assert _opened(found, "agent")["udp", ("routers",)] == "3784-3785,4784"
+    assert "7473" in _opened(found, "agent")["tcp", ("machines",)]
+    # A session begins at the node, so nothing is opened for it.
+    assert not any(
+        "179" in ports.split(",") for (_p, sources), ports in _opened(found, "agent").items() if sources != ("pods",)
+    )
+
+
+def test_without_bfd_no_router_is_named() -> None:
+    found = plan(klubster_bgp={"asn": 65001, "peers": [{"name": "a", "address": "192.168.1.2", "asn": 65010}]})
+    assert "routers" not in found["firewall"]["networks"]

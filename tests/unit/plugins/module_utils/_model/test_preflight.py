@@ -303,6 +303,31 @@ def test_the_plan_in_words() -> None:
     assert lines[-1].endswith("not asked")
 
 
+_ROUTER = {"name": "router2", "address": "10.9.9.1", "asn": 65010}
+
+
+def _bgp(**peer: t.Any) -> dict[str, t.Any]:
+    return plan(
+        klubster_pools=[{"name": "far", "addresses": ["203.0.113.0/24"], "announce": "bgp"}],
+        klubster_bgp={"asn": 65001, "peers": [_ROUTER | peer]},
+        klubster_bgp_passwords={"router2": "s3cret-word"},
+    )
+
+
+def test_the_routers_are_in_the_plan_in_words() -> None:
+    lines = describe(_bgp(), {}, None).splitlines()
+    assert "load balancer  metallb (native): far (203.0.113.0/24) by bgp" in lines
+    assert "BGP            AS 65001 to router2 (10.9.9.1, AS 65010, with a password)" in lines
+    assert not any(line.startswith("BGP") for line in describe(plan(), {}, None).splitlines())
+
+
+def test_a_router_out_of_reach_is_a_warning_and_a_far_pool_is_none() -> None:
+    (warning,) = judge(_bgp(), probes(), LIMITS).warnings
+    assert warning.startswith("klubster_bgp.peers[0].address = 10.9.9.1: no machine has an interface in its network.")
+    assert judge(_bgp(ebgp_multihop=True), probes(), LIMITS).warnings == ()
+    assert judge(_bgp(address="192.168.1.2"), probes(), LIMITS).warnings == ()
+
+
 def test_a_firewall_that_gets_our_rules_is_no_mistake() -> None:
     silent = [{"name": "node2", "address": "192.168.1.12", "port": 10250, "reason": "no answer in 5 s"}]
     found = probes(security={"firewall": "ufw"})

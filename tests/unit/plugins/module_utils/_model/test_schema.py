@@ -88,4 +88,17 @@ def test_a_structure_is_filled_up_with_defaults() -> None:
         "local_path": {"enabled": True, "path": "/srv", "class_name": "local-path", "default_class": True}
     }
     pools = typed(BY_NAME["klubster_pools"], [{"name": "a", "addresses": ["x"]}], "klubster_pools", _fail)
-    assert pools == [{"name": "a", "addresses": ["x"], "auto_assign": True, "avoid_buggy_ips": False, "interfaces": []}]
+    assert pools == [
+        {
+            "name": "a",
+            "addresses": ["x"],
+            "auto_assign": True,
+            "avoid_buggy_ips": False,
+            "interfaces": [],
+            "announce": None,
+            "priority": None,
+            "namespaces": [],
+            "namespace_selectors": [],
+            "service_selectors": [],
+        }
+    ]

@@ -32,7 +32,9 @@ LISTS = {
     "StorageClass": "storage_classes",
     "IPAddressPool": "pools",
     "L2Advertisement": "advertisements",
+    "BGPAdvertisement": "advertisements",
     "ServiceL2Status": "announcements",
+    "ServiceBGPStatus": "announcements",
     "Event": "events",
 }
 

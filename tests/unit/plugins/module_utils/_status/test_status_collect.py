@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import status_snapshots as snapshots
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.balance import pools_of, services_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.collect import (
     Answer,
     Unanswered,
@@ -39,7 +40,9 @@ PATHS = {
     "/apis/storage.k8s.io/v1/storageclasses": "StorageClass",
     "/apis/metallb.io/v1beta1/ipaddresspools": "IPAddressPool",
     "/apis/metallb.io/v1beta1/l2advertisements": "L2Advertisement",
+    "/apis/metallb.io/v1beta1/bgpadvertisements": "BGPAdvertisement",
     "/apis/metallb.io/v1beta1/servicel2statuses": "ServiceL2Status",
+    "/apis/metallb.io/v1beta1/servicebgpstatuses": "ServiceBGPStatus",
 }
 
 
@@ -134,6 +137,7 @@ def ask(path: str, timeout: int = 5) -> dict[str, t.Any]:
             "timeout": timeout,
             "kubeconfig_sha256": None,
             "sets": [],
+            "secret_values": None,
             "wait": 0,
         }
     )["report"]
@@ -145,6 +149,26 @@ def test_what_is_gathered_is_the_snapshot() -> None:
     gathered = gather("https://api.home.internal:6443", Api(found))
     for key, value in t.cast(dict[str, t.Any], gathered).items():
         assert value == t.cast(dict[str, t.Any], found)[key], key
+
+
+def test_nodes_that_announce_by_bgp_are_asked_for_where_there_are_any() -> None:
+    path = "/apis/metallb.io/v1beta1/servicebgpstatuses"
+    found = snapshots.snapshot()
+    api = Api(found)
+    gather("", api)
+    assert not any(asked.startswith(path) for asked in api.asked)
+    status = {"node": "agent2", "serviceName": "web", "serviceNamespace": "shop", "peers": ["router2"]}
+    found["advertisements"] = [{"kind": "BGPAdvertisement", "metadata": {"name": "far"}, "spec": {}}]
+    found["announcements"] = [
+        *(found["announcements"] or []),
+        {"kind": "ServiceBGPStatus", "metadata": {"name": "bgp-1"}, "status": status},
+        {"kind": "ServiceBGPStatus", "metadata": {"name": "bgp-2"}, "status": {**status, "node": "agent1"}},
+    ]
+    gathered = gather("", Api(found))
+    assert gathered["announcements"] == found["announcements"]
+    web = next(one for one in services_of(gathered, pools_of(gathered)) if one["name"] == "web")
+    # agent1 announces it in both ways.
+    assert web["announced_by"] == ["agent1", "agent2"]
 
 
 def test_long_lists_are_read_page_by_page() -> None:
