@@ -4,8 +4,6 @@
 
 """What a router does to packets that pass it: NAT and the zones of its firewall. Parts of ``model.Router``."""
 
-# ruff: noqa: RUF009  option() is dataclasses.field() with a rule in it; its defaults are frozen.
-
 from __future__ import annotations
 
 import typing as t
@@ -16,7 +14,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router.options 
     Many,
     Named,
     Numbered,
-    One,
     needed,
     option,
 )

@@ -76,7 +76,9 @@ class _Checker:
             text = "What is excluded keeps its address."
             self._add(f"{where}.translation", rule.translation, text, "Leave one of exclude and translation out.")
         if not rule.exclude and rule.translation is None:
-            self._add(f"{where}.translation", None, "Nothing says what the address becomes.", "Give it, or exclude: true.")
+            self._add(
+                f"{where}.translation", None, "Nothing says what the address becomes.", "Give it, or exclude: true."
+            )
 
     def _ports(self, where: str, rule: t.Union[NatRule, FilterRule]) -> None:
         for key in ("source_port", "destination_port"):
@@ -120,7 +122,9 @@ class _Checker:
         for key in ("source", "destination"):
             value = getattr(rule, key)
             if value is not None and (":" in value) != (version == 6):
-                self._add(f"{where}.{key}", value, f"These are rules for IPv{version}.", f"Put it into ipv{10 - version}.")
+                self._add(
+                    f"{where}.{key}", value, f"These are rules for IPv{version}.", f"Put it into ipv{10 - version}."
+                )
         other = {4: "ipv6-icmp", 6: "icmp"}[version]
         if rule.protocol == other:
             text = f"IPv{version} has no such protocol."

@@ -99,17 +99,21 @@ def _comment(rule: t.Union[SourceRule, DestinationRule, FilterRule]) -> str:
 
 
 def firewall(part: Firewall) -> Table:
+    if part == Firewall():
+        return Table(*TABLES["firewall"])
     before = tuple(
         Rule(action, states=(state,)) for state in _STATES for action in (getattr(part, state),) if action is not None
     )
-    made = [_rule_set(f"rules{version}_", one, version) for version in (4, 6) for one in _sets(part, version)]
+    made = [_rule_set(f"rules{version}_", one) for version in (4, 6) for one in _sets(part, version)]
     members = {zone.name: zone.interfaces for zone in part.zones}
     local = next((zone for zone in part.zones if zone.local), None)
     others = [zone for zone in part.zones if not zone.local]
     for zone in others:
         inside = Rule("accept", incoming=zone.interfaces, comment=_INSIDE)
         made.append(Chain(f"to_{zone.name}", (inside, *_from(zone, members, "incoming"), _default(zone))))
-    jumps = tuple(Rule(f"jump to_{zone.name}", outgoing=zone.interfaces, comment=zone.description or "") for zone in others)
+    jumps = tuple(
+        Rule(f"jump to_{zone.name}", outgoing=zone.interfaces, comment=zone.description or "") for zone in others
+    )
     made.append(Chain("forward", (*before, *jumps), "filter forward filter"))
     if local is None:
         if before:
@@ -130,11 +134,8 @@ def _sets(part: Firewall, version: int) -> tuple[RuleSet, ...]:
     return part.ipv4 if version == 4 else part.ipv6
 
 
-def _rule_set(prefix: str, rule_set: RuleSet, version: int) -> Chain:
-    rules = []
-    for rule in rule_set.rules:
-        # An address says the family already, and nft would not print it twice.
-        rules.append(Rule(rule.action, states=rule.states, log=rule.log, **_which(rule)))
+def _rule_set(prefix: str, rule_set: RuleSet) -> Chain:
+    rules = [Rule(rule.action, states=rule.states, log=rule.log, **_which(rule)) for rule in rule_set.rules]
     return Chain(f"{prefix}{rule_set.name}", (*rules, Rule(rule_set.default, comment=_DEFAULT)))
 
 
@@ -295,11 +296,13 @@ def _read_source(zone: dict[str, t.Any], source: str, rule: Rule) -> None:
 
 
 def gather_allowed(table: Table) -> Gathered:
-    """Who may ask, as ``allow_from``."""
+    """Who may ask, as ``allow_from``, and for which families that is said at all."""
     allowed: list[str] = []
+    families = set()
     for rule in table.chain("input"):
+        families.add(6 if ":" in rule.destination[0] else 4)
         allowed += rule.source if rule.other_source else ()
-    return Gathered({"allow_from": allowed}, table.strange)
+    return Gathered({"allow_from": allowed, "families": families}, table.strange)
 
 
 __all__ = (

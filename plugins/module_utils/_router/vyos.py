@@ -342,10 +342,9 @@ def _interface_path(name: str) -> t.Optional[Path]:
 
 def owned_root(path: Path, router: Router, foreign: Foreign) -> t.Optional[Path]:
     """The highest node above a path that is ours whole; None for a path of others."""
-    if path[:2] == _ALL_BGP:
-        return _ALL_BGP if router.bgp is not None else None
-    if path[:3] == _ALL_DNS:
-        return _ALL_DNS if router.dns is not None else None
+    for whole, part in ((_ALL_BGP, router.bgp), (_ALL_DNS, router.dns)):
+        if path[: len(whole)] == whole:
+            return whole if part is not None else None
     filtering = vyos_filtering.owned_root(path, router)
     if filtering is not None:
         return filtering

@@ -48,10 +48,7 @@ _NAT = {
 }
 _RULE = (form("action {action}"), *_WHICH, form("state {states}"), form("log", log=True))
 _RULE_SET = (form("default-action {default}"),)
-_STATES = tuple(
-    form(f"{state} action {{{state}}}")
-    for state in ("established", "related", "invalid")
-)
+_STATES = tuple(form(f"{state} action {{{state}}}") for state in ("established", "related", "invalid"))
 #: 1.5 has interfaces and VRFs below a node of their own (T6841)
 _ZONE: dict[Version, tuple[table.Form, ...]] = {
     version: (
@@ -145,9 +142,7 @@ def gather(tree: Tree, version: Version, strange: list[Path]) -> dict[str, t.Any
     return found
 
 
-def _rules(
-    base: Path, forms: t.Sequence[table.Form], tree: Tree, strange: list[Path]
-) -> list[dict[str, t.Any]]:
+def _rules(base: Path, forms: t.Sequence[table.Form], tree: Tree, strange: list[Path]) -> list[dict[str, t.Any]]:
     numbered = tree.below(*base).names()
     return [{"seq": seq, **vyos_tree.whole((*base, seq), forms, one, strange)} for seq, one in numbered.items()]
 

@@ -11,7 +11,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import I
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import Router
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse, parts, passwords_of
 from hypothesis import given, settings
-from router_models import FULL, PASSWORDS, VYOS_ONLY, Data, full, routers
+from router_models import FULL, PASSWORDS, SERVICES, Data, full, routers
 
 
 def problems(data: t.Any, **more: t.Any) -> list[str]:
@@ -315,5 +315,5 @@ def test_any_router_can_be_written_as_data(data: Data) -> None:
 
 
 def test_full_has_every_part() -> None:
-    assert {*FULL, *VYOS_ONLY} == set(parts())
+    assert {*FULL, *SERVICES} == set(parts())
     assert parse({})[0] == Router()
