@@ -134,7 +134,8 @@ strange:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.connection import Connection, ConnectionError  # pylint: disable=redefined-builtin
+from ansible.module_utils.connection import Connection
+from ansible.module_utils.connection import ConnectionError as NotAnswered
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import frr_apply, vyos, vyos_paths, vyos_session
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse
@@ -151,13 +152,13 @@ class NetworkCli:
         more = {"prompt": prompt, "answer": answer} if prompt else {}
         try:
             return str(self._connection.get(command=command, **more))
-        except ConnectionError as exc:
+        except NotAnswered as exc:
             raise VyosError(f"The router did not take {command!r}: {str(exc).strip()}") from exc
 
     def type(self, commands: t.Sequence[str]) -> None:
         try:
             self._connection.run_commands(commands=list(commands), check_rc=True)
-        except ConnectionError as exc:
+        except NotAnswered as exc:
             raise VyosError(f"The router did not take a command: {str(exc).strip()}") from exc
 
 
@@ -224,7 +225,7 @@ def main() -> None:
             result = {"changed": True}
         else:
             result = _made(cli, module.params, check=module.check_mode)
-    except (KlubsterError, ConnectionError, OSError) as exc:
+    except (KlubsterError, NotAnswered, OSError) as exc:
         module.fail_json(msg=reason(exc))
     module.exit_json(**result)
 

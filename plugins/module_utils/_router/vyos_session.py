@@ -25,7 +25,10 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_pat
 
 _VERSION = re.compile(r"^Version:\s+VyOS (\S+)", re.MULTILINE)
 #: 1.5 and what came after it, which has the year in its name
-_WORDS: tuple[tuple[str, vyos.Version], ...] = ((r"1\.4([.-].*)?", "1.4"), (r"(1\.5|20[0-9]{2}\.[0-9]+)([.-].*)?", "1.5"))
+_WORDS: tuple[tuple[str, vyos.Version], ...] = (
+    (r"1\.4([.-].*)?", "1.4"),
+    (r"(1\.5|20[0-9]{2}\.[0-9]+)([.-].*)?", "1.5"),
+)
 _SAVED = "No changes between working and saved"
 _NOT_PENDING = "No confirm pending"
 _NEIGHBOR: Path = ("protocols", "bgp", "neighbor")
@@ -253,8 +256,15 @@ class Change:
 
 def reverse(now: t.Collection[Path], before: t.Collection[Path]) -> list[str]:
     """Commands that make one whole configuration another."""
-    gone = [f"delete {vyos_paths.join(path)}" for path in sorted(set(now) - set(before))]
-    return gone + [f"set {vyos_paths.join(path)}" for path in sorted(set(before) - set(now))]
+    nodes = {path[:length] for path in before for length in range(1, len(path) + 1)}
+    gone: list[Path] = []
+    for path in sorted(set(now) - nodes):
+        # With the highest node that is new: a neighbour without anything in it would be refused.
+        highest = next(path[:length] for length in range(1, len(path) + 1) if path[:length] not in nodes)
+        if highest not in gone:
+            gone.append(highest)
+    back = sorted(set(before) - set(now))
+    return [f"delete {vyos_paths.join(path)}" for path in gone] + [f"set {vyos_paths.join(path)}" for path in back]
 
 
 def _ended(session: bgp_sessions.Session, after: t.Sequence[bgp_sessions.Session]) -> bool:
