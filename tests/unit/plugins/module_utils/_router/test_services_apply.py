@@ -38,7 +38,7 @@ class Clock:
 
 
 class Machine:
-    """A machine that does what it is told, unless a test says otherwise. Its kernel knows the tables that tests make."""
+    """A machine that does what it is told, unless a test says otherwise. Its kernel knows the tables of tests."""
 
     def __init__(self, root: Path) -> None:
         self.places = Places(root)
