@@ -43,6 +43,7 @@ options:
     description:
       - The model. Its parts are C(forwarding), C(interfaces), C(static_routes), C(prefix_lists), C(community_lists),
         C(large_community_lists), C(as_path_lists), C(route_maps), C(bfd_profiles) and C(bgp).
+      - C(nat), C(firewall), C(dns), C(dhcp) and C(vrrp) are checked and left to M(kateskit.klubster.router_services).
       - A part that is there is ours whole, so what is on the router and not in it goes away. Of C(interfaces) only
         those that it names are.
       - Required for O(state=present).
@@ -69,6 +70,7 @@ options:
     default: 30
 seealso:
   - module: kateskit.klubster.bgp_session_info
+  - module: kateskit.klubster.router_services
 """
 
 EXAMPLES = r"""

@@ -141,24 +141,18 @@ _LINE_PARTS: tuple[tuple[str, str], ...] = (
     ("large_community_lists", "bgp large-community-list standard"),
     *_PATTERN_LISTS.items(),
 )
-#: parts that another program would do on a machine with FRR
-_NOT_FRR = ("vrrp", "dns", "dhcp")
 _DEFAULTS = {"keepalive": 60, "hold_time": 180}
 _NOT_FORWARDING = ("no ip forwarding", "no ipv6 forwarding")
 _FORWARDING = ("ip forwarding", "ipv6 forwarding")
 
 
 def refuse(router: Router, root: str = "") -> None:
-    """Refuse what FRR does not do, or we do not with it.
+    """Refuse what FRR does not do. Parts that other programs do are in ``services.py``.
 
     :raises InvalidInput: with what is in the way.
     """
     prefix = f"{root}." if root else ""
     problems = []
-    for part in _NOT_FRR:
-        if getattr(router, part) is not None:
-            rule = "With FRR this part is not built yet."
-            problems.append(Problem(f"{prefix}{part}", "...", rule, "Leave it out here, and set it up by hand."))
     for rules in router.route_maps or ():
         for one in rules.rules:
             if one.match.interface and one.match.peer:

@@ -16,6 +16,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import words
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.filtering import Firewall, Nat
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.options import (
     Listed,
     Many,
@@ -411,6 +412,8 @@ class Router:
     vrrp: t.Optional[tuple[VrrpGroup, ...]] = option(Named(VrrpGroup))
     dns: t.Optional[Dns] = option(One(Dns))
     dhcp: t.Optional[tuple[DhcpNetwork, ...]] = option(Named(DhcpNetwork))
+    nat: t.Optional[Nat] = option(One(Nat))
+    firewall: t.Optional[Firewall] = option(One(Firewall))
 
 
 __all__ = (

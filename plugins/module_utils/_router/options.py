@@ -173,18 +173,23 @@ class Named:
         for entry in value:
             fields = dump(entry)
             name = fields.pop(self.key)
-            plain[name] = fields.get(self.short, fields)
+            plain[name] = fields[self.short] if list(fields) == [self.short] else fields
         return plain
 
 
 @dataclass(frozen=True)
 class Numbered:
-    """A list of rules; those without a number of their own get 10, 20, 30 and so on."""
+    """A list of rules; those without a number of their own get 10, 20, 30 and so on.
+
+    :param empty: whether there may be none.
+    """
 
     cls: t.Any
-    highest: int = 65535
+    empty: bool = False
 
     def read(self, where: str, value: t.Any, problems: Problems) -> t.Any:
+        if self.empty and isinstance(value, (list, tuple)) and not value:
+            return ()
         if not isinstance(value, (list, tuple)) or not value:
             problems.add(where, value, "It is a list of at least one rule.", "Write the rules with '-' before each.")
             return ()

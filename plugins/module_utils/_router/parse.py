@@ -15,9 +15,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router import o
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import Router
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.options import Problems
 
-#: parts that are planned and not built: refused with this, instead of being taken for misspelt
-NOT_BUILT = ("nat", "firewall")
-
 
 @dataclasses.dataclass(frozen=True)
 class Foreign:
@@ -56,7 +53,6 @@ def parse(
     :raises InvalidInput: with every problem found.
     """
     problems = Problems()
-    data = _without_not_built(data, root, problems)
     router = options.read(Router, root, data, problems)
     others = _foreign(foreign or {}, problems)
     if isinstance(router, Router):
@@ -83,20 +79,8 @@ def passwords_of(router: Router) -> dict[str, str]:
     return {peer.name: peer.password for peer in peers if peer.password is not None}
 
 
-def _without_not_built(data: t.Any, root: str, problems: Problems) -> t.Any:
-    if not isinstance(data, dict):
-        return data
-    for part in NOT_BUILT:
-        if part in data:
-            where = f"{root}.{part}" if root else part
-            problems.add(
-                where, data[part], "This part of a router is not built yet.", "Set it by hand, and leave it out."
-            )
-    return {key: value for key, value in data.items() if key not in NOT_BUILT}
-
-
 def _foreign(given: t.Mapping[str, t.Any], problems: Problems) -> Foreign:
-    known = [part for part in parts() if part not in ("bgp", "dns", "forwarding")]
+    known = [part for part in parts() if part not in ("bgp", "dns", "firewall", "forwarding", "nat")]
     found = {}
     for part, names in given.items():
         if part not in known:
@@ -135,4 +119,4 @@ def _with_passwords(router: Router, passwords: t.Mapping[str, t.Any], problems: 
     return dataclasses.replace(router, bgp=bgp)
 
 
-__all__ = ("NOT_BUILT", "Foreign", "dump", "name_of", "parse", "parts", "passwords_of")
+__all__ = ("Foreign", "dump", "name_of", "parse", "parts", "passwords_of")

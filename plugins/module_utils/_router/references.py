@@ -14,6 +14,7 @@ import ipaddress
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import one_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import filtering_references
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import (
     Bgp,
     DhcpNetwork,
@@ -58,6 +59,10 @@ class _Checker:
         self._dns()
         self._dhcp()
         self._addresses()
+        # A value that was refused is missing now, and what looks at several of a rule would complain of that.
+        heads = (f"{self._root}nat", f"{self._root}firewall")
+        if not any(problem.variable.startswith(heads) for problem in self._problems.found):
+            filtering_references.check(self._router, self._add)
 
     def _add(self, where: str, value: t.Any, rule: str, remedy: str) -> None:
         # What was refused already is missing here, and would be complained of again.
@@ -349,6 +354,13 @@ class _Checker:
             if index and ipaddress.IPv4Address(one.start) <= ipaddress.IPv4Address(network.ranges[index - 1].stop):
                 self._add(f"{where}.ranges[{index}].start", one.start, "It is in another range too.", "Move it.")
         inside.update({f"{where}.hosts.{host.name}.address": host.address for host in network.hosts})
+        for key in ("mac", "address"):
+            owners: dict[str, str] = {}
+            for host in network.hosts:
+                value = getattr(host, key)
+                if owners.setdefault(value, host.name) != host.name:
+                    text = f"{owners[value]} has it already."
+                    self._add(f"{where}.hosts.{host.name}.{key}", value, text, "Give each its own.")
         for place, address in inside.items():
             if ipaddress.ip_address(address) not in subnet:
                 self._add(place, address, f"It is not in {network.subnet}.", "Give an address of that network.")

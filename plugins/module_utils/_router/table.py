@@ -137,7 +137,17 @@ def _merge(fields: dict[str, t.Any], said: t.Mapping[str, t.Any], several: t.Col
 
 
 #: fields with a line for each of their values
-LISTS = ("addresses", "allow_from", "communities", "large_communities", "listen", "name_servers", "servers")
+LISTS = (
+    "addresses",
+    "allow_from",
+    "communities",
+    "interfaces",
+    "large_communities",
+    "listen",
+    "name_servers",
+    "servers",
+    "states",
+)
 
 
 def _said(value: t.Any) -> str:

@@ -15,16 +15,21 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._router import model, table
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import (
+    model,
+    table,
+    vyos_filtering,
+    vyos_tree,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import Bgp, PeerFamily, Router
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import Foreign
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.table import form
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_paths import Path, join
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_tree import Tree
 
-Version = t.Literal["1.4", "1.5"]
+Version = vyos_filtering.Version
 VERSIONS: tuple[Version, ...] = ("1.4", "1.5")
 
-_GAP = "\x1f"
 _FAMILIES = (("ipv4", "ipv4-unicast"), ("ipv6", "ipv6-unicast"))
 #: kinds of interfaces by their names
 _KINDS = (
@@ -247,7 +252,7 @@ def render(router: Router, version: Version) -> tuple[Path, ...]:
     made += _dns(router.dns) if router.dns is not None else []
     for network in router.dhcp or ():
         made += _dhcp(network, version)
-    return tuple(made)
+    return (*made, *vyos_filtering.render(router, version))
 
 
 def _dns(dns: model.Dns) -> list[Path]:
@@ -337,10 +342,12 @@ def _interface_path(name: str) -> t.Optional[Path]:
 
 def owned_root(path: Path, router: Router, foreign: Foreign) -> t.Optional[Path]:
     """The highest node above a path that is ours whole; None for a path of others."""
-    if path[:2] == _ALL_BGP:
-        return _ALL_BGP if router.bgp is not None else None
-    if path[:3] == _ALL_DNS:
-        return _ALL_DNS if router.dns is not None else None
+    for whole, part in ((_ALL_BGP, router.bgp), (_ALL_DNS, router.dns)):
+        if path[: len(whole)] == whole:
+            return whole if part is not None else None
+    filtering = vyos_filtering.owned_root(path, router)
+    if filtering is not None:
+        return filtering
     for part, root in _ROOTS:
         if path[: len(root)] == root and len(path) > len(root):
             name = path[len(root)]
@@ -421,6 +428,8 @@ _MANY: tuple[Path, ...] = (
 
 def _is_single(path: Path) -> bool:
     """Whether setting another value replaces this one."""
+    if path[0] in vyos_filtering.TOPS:
+        return path[-2] in vyos_filtering.SINGLE
     if path[:2] == ("protocols", "static") and path[-2] != "distance":
         return False
     return path[-2] in _SINGLE and path[:-1] not in _MANY
@@ -441,24 +450,6 @@ class Gathered:
     strange: tuple[Path, ...]
 
 
-class _Tree:
-    """Paths by what is below them."""
-
-    def __init__(self, paths: t.Iterable[Path]) -> None:
-        self.paths = list(paths)
-
-    def below(self, *base: str) -> _Tree:
-        return _Tree(path[len(base) :] for path in self.paths if path[: len(base)] == base and len(path) > len(base))
-
-    def names(self) -> dict[str, _Tree]:
-        found: dict[str, list[Path]] = {}
-        for path in self.paths:
-            found.setdefault(path[0], [])
-            if len(path) > 1:
-                found[path[0]].append(path[1:])
-        return {name: _Tree(paths) for name, paths in found.items()}
-
-
 def gather(paths: t.Iterable[Path], version: Version) -> Gathered:
     """Read a configuration: every part that the model has."""
     return _Gatherer(paths, version).gather()
@@ -466,7 +457,7 @@ def gather(paths: t.Iterable[Path], version: Version) -> Gathered:
 
 class _Gatherer:
     def __init__(self, paths: t.Iterable[Path], version: Version) -> None:
-        self._tree, self._version = _Tree(paths), version
+        self._tree, self._version = Tree(paths), version
         self._data: dict[str, t.Any] = {}
         self._passwords: dict[str, str] = {}
         self._strange: list[Path] = []
@@ -480,19 +471,14 @@ class _Gatherer:
         self._named("vrrp", ("high-availability", "vrrp", "group"), _VRRP)
         self._dns()
         self._dhcp()
+        self._data.update(vyos_filtering.gather(self._tree, self._version, self._strange))
         bgp = self._tree.below(*_ALL_BGP)
         if bgp.paths:
             self._bgp(bgp)
         return Gathered(self._data, self._passwords, tuple(self._strange))
 
-    def _read(self, forms: t.Sequence[table.Form], tree: _Tree) -> tuple[dict[str, t.Any], list[Path]]:
-        fields, rest = table.read(forms, [_GAP.join(path) for path in tree.paths], _GAP)
-        return fields, [tuple(line.split(_GAP)) for line in rest]
-
-    def _whole(self, base: Path, forms: t.Sequence[table.Form], tree: _Tree) -> dict[str, t.Any]:
-        fields, rest = self._read(forms, tree)
-        self._strange += [(*base, *path) for path in rest]
-        return fields
+    def _whole(self, base: Path, forms: t.Sequence[table.Form], tree: Tree) -> dict[str, t.Any]:
+        return vyos_tree.whole(base, forms, tree, self._strange)
 
     def _named(self, part: str, base: Path, forms: t.Sequence[table.Form]) -> None:
         for name, tree in self._tree.below(*base).names().items():
@@ -506,7 +492,7 @@ class _Gatherer:
                     *((f"{name}.{vlan}", inner) for vlan, inner in tree.below("vif").names().items()),
                 ):
                     # Of an interface only these are ours; what else it says belongs to others.
-                    fields, dummy = self._read(_INTERFACE, below)
+                    fields, dummy = vyos_tree.read(_INTERFACE, below)
                     if fields and _interface_path(interface) is not None:
                         self._data.setdefault("interfaces", {})[interface] = fields
 
@@ -547,9 +533,9 @@ class _Gatherer:
             rules = []
             for seq, one in tree.below("rule").names().items():
                 base: Path = ("policy", "route-map", name, "rule", seq)
-                fields, rest = self._read(_RULE, one)
-                match, rest = self._read(_MATCH, _Tree(rest))
-                change = self._whole(base, _CHANGE, _Tree(rest))
+                fields, rest = vyos_tree.read(_RULE, one)
+                match, rest = vyos_tree.read(_MATCH, Tree(rest))
+                change = self._whole(base, _CHANGE, Tree(rest))
                 rules.append({"seq": seq, **fields, "match": match, "set": change})
             self._data.setdefault("route_maps", {})[name] = rules
 
@@ -558,7 +544,7 @@ class _Gatherer:
         if not tree.paths:
             return
         nodes = ("domain", "authoritative-domain")
-        dns = self._whole(_ALL_DNS, _DNS, _Tree(path for path in tree.paths if path[0] not in nodes))
+        dns = self._whole(_ALL_DNS, _DNS, Tree(path for path in tree.paths if path[0] not in nodes))
         for name, one in tree.below("domain").names().items():
             dns.setdefault("domains", {})[name] = self._whole((*_ALL_DNS, "domain", name), _DNS_DOMAIN, one)
         for name, one in tree.below("authoritative-domain").names().items():
@@ -580,7 +566,7 @@ class _Gatherer:
             for subnet, one in list(subnets.items())[:1]:
                 nodes = ("range", "static-mapping")
                 place: Path = (*base, "subnet", subnet)
-                plain = _Tree(path for path in one.paths if path[0] not in nodes)
+                plain = Tree(path for path in one.paths if path[0] not in nodes)
                 network = {"subnet": subnet, **self._whole(place, _DHCP[self._version], plain)}
                 network["ranges"] = [
                     self._whole((*place, "range", number), _DHCP_RANGE, inner)
@@ -596,9 +582,9 @@ class _Gatherer:
 
     # --- BGP
 
-    def _bgp(self, tree: _Tree) -> None:
+    def _bgp(self, tree: Tree) -> None:
         nodes = ("address-family", "peer-group", "neighbor")
-        plain = _Tree(path for path in tree.paths if path[0] not in nodes and path[:2] != ("listen", "range"))
+        plain = Tree(path for path in tree.paths if path[0] not in nodes and path[:2] != ("listen", "range"))
         bgp = self._whole(_ALL_BGP, _BGP, plain)
         for name, word in _FAMILIES:
             family = tree.below("address-family", word)
@@ -615,17 +601,17 @@ class _Gatherer:
             bgp.setdefault("listen", {})[name] = self._whole((*_ALL_BGP, "listen", "range", name), _LISTEN, one)
         self._data["bgp"] = bgp
 
-    def _family(self, word: str, tree: _Tree) -> dict[str, t.Any]:
+    def _family(self, word: str, tree: Tree) -> dict[str, t.Any]:
         base: Path = (*_ALL_BGP, "address-family", word)
         nodes = {node: (part, forms) for part, node, dummy, forms in _IN_FAMILY}
-        fields = self._whole(base, _PATHS, _Tree(path for path in tree.paths if path[0] not in nodes))
+        fields = self._whole(base, _PATHS, Tree(path for path in tree.paths if path[0] not in nodes))
         for node, (part, forms) in nodes.items():
             for name, one in tree.below(node).names().items():
                 fields.setdefault(part, {})[name] = self._whole((*base, node, name), forms, one)
         return fields
 
-    def _peer(self, base: Path, name: str, tree: _Tree) -> dict[str, t.Any]:
-        plain = _Tree(path for path in tree.paths if path[0] != "address-family")
+    def _peer(self, base: Path, name: str, tree: Tree) -> dict[str, t.Any]:
+        plain = Tree(path for path in tree.paths if path[0] != "address-family")
         fields = self._whole(base, _PEER, plain)
         if "password" in fields:
             self._passwords[name] = fields.pop("password")

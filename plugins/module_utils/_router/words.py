@@ -24,6 +24,7 @@ _COMMUNITY = re.compile(r"([0-9]+):([0-9]+)")
 _LARGE = re.compile(r"([0-9]+):([0-9]+):([0-9]+)")
 _PATH_PATTERN = re.compile(r"[0-9_^|\[\],{}()$*+.-]+")
 _DOMAIN = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 #: communities with a name, by their value (RFC 1997, RFC 7999, RFC 8326)
 WELL_KNOWN = {
@@ -33,6 +34,7 @@ WELL_KNOWN = {
     "no-advertise": 0xFFFFFF02,
 }
 HIGHEST_ASN = (1 << 32) - 1
+HIGHEST_PORT = 65535
 # RFC 7607, RFC 6793, RFC 7300
 _RESERVED_ASN = {0: "0 is reserved.", 23456: "23456 stands for numbers that an old router cannot say."}
 
@@ -164,6 +166,47 @@ def network(value: t.Any) -> str:
     if found.ip != found.network.network_address:
         raise Refused("The address of a network has no bits behind the prefix.", f"Write '{found.network}'.")
     return str(found.network)
+
+
+def endpoint(value: t.Any) -> str:
+    """An address, or a network without host bits: where packets come from or go to."""
+    if "/" not in _text(value):
+        return address(value)
+    found = ipaddress.ip_network(network(value))
+    return str(found.network_address) if found.prefixlen == found.max_prefixlen else str(found)
+
+
+def endpoint4(value: t.Any) -> str:
+    """An IPv4 address or network."""
+    found = endpoint(value)
+    if ":" in found:
+        raise Refused("It is an IPv4 address or network.", "Write it like '192.0.2.1' or '192.0.2.0/24'.")
+    return found
+
+
+def ports(value: t.Any) -> str:
+    """Ports and ranges of ports: ``443``, ``80,443,8000-8010``."""
+    given = value if isinstance(value, (list, tuple)) else _text(value).split(",")
+    found = []
+    for one in given:
+        matched = _PORTS.fullmatch(_text(one))
+        low = int(matched.group(1)) if matched else 0
+        high = int(matched.group(2) or low) if matched else 0
+        if not 1 <= low <= high <= HIGHEST_PORT:
+            raise Refused(
+                f"Ports are numbers from 1 to {HIGHEST_PORT}, or ranges of them.", "Write them like '80,443,8000-8010'."
+            )
+        found.append((low, high))
+    found.sort()
+    for before, after in zip(found, found[1:]):
+        if after[0] <= before[1] + 1:
+            raise Refused("Two of the ports are the same or follow each other.", "Write one range of them.")
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in found)
+
+
+def translation(value: t.Any) -> str:
+    """What a source address becomes: ``masquerade``, or an IPv4 address."""
+    return "masquerade" if value == "masquerade" else address4(value)
 
 
 def text(value: t.Any) -> str:
@@ -303,6 +346,7 @@ def _first(net: t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]) -> str:
 
 __all__ = (
     "HIGHEST_ASN",
+    "HIGHEST_PORT",
     "WELL_KNOWN",
     "Rule",
     "address",
@@ -314,6 +358,8 @@ __all__ = (
     "community",
     "community_order",
     "domain",
+    "endpoint",
+    "endpoint4",
     "family_of",
     "flag",
     "host",
@@ -327,8 +373,10 @@ __all__ = (
     "password",
     "path_pattern",
     "pattern",
+    "ports",
     "record",
     "remote_as",
     "source",
     "text",
+    "translation",
 )

@@ -161,8 +161,8 @@ FULL: Data = {
         "ipv6": {"networks": {"2001:db8:1::/48": {}}},
     },
 }
-#: parts that only VyOS has so far
-VYOS_ONLY: Data = {
+#: parts that VyOS does itself, and other programs on a machine with FRR
+SERVICES: Data = {
     "vrrp": {
         "lan": {
             "interface": "eth0",
@@ -191,6 +191,56 @@ VYOS_ONLY: Data = {
             "ranges": [{"start": "10.10.0.50", "stop": "10.10.0.99"}, {"start": "10.10.0.150", "stop": "10.10.0.199"}],
             "hosts": {"printer": {"mac": "52:54:00:12:34:56", "address": "10.10.0.20"}},
         }
+    },
+}
+SERVICES["nat"] = {
+    "source": [
+        {"interface": "eth1.20", "source": "10.10.0.0/24", "destination": "203.0.113.0/24", "exclude": True},
+        {"interface": "eth1.20", "source": "10.10.0.0/24", "translation": "masquerade", "description": "way out"},
+        {"source": "10.10.0.25", "protocol": "tcp", "source_port": "25", "translation": "172.30.0.2", "seq": 100},
+    ],
+    "destination": [
+        {
+            "interface": "eth1.20",
+            "protocol": "tcp",
+            "destination_port": 443,
+            "translation": "10.10.0.40",
+            "translation_port": 8443,
+        },
+        {"destination": "172.30.0.2", "source": "192.0.2.0/24", "exclude": True},
+        {
+            "interface": "eth1.20",
+            "protocol": "tcp_udp",
+            "destination_port": [53, "8053-8060"],
+            "translation": "10.10.0.9",
+        },
+    ],
+}
+SERVICES["firewall"] = {
+    "established": "accept",
+    "related": "accept",
+    "invalid": "drop",
+    "ipv4": {
+        "in": {
+            "default": "reject",
+            "rules": [
+                {"action": "accept", "protocol": "tcp", "destination_port": [80, 443], "destination": "10.10.0.40"},
+                {"action": "accept", "protocol": "icmp", "states": ["new", "established"]},
+                {"action": "drop", "source": "192.0.2.0/24", "log": True, "description": "noise"},
+                {"action": "reject", "protocol": "tcp_udp", "source_port": "1024-65535"},
+            ],
+        },
+        "out": {"default": "accept"},
+    },
+    "ipv6": {"in6": [{"action": "accept", "protocol": "ipv6-icmp"}, {"action": "accept", "source": "2001:db8::/32"}]},
+    "zones": {
+        "lan": {
+            "interfaces": ["eth0"],
+            "description": "home",
+            "sources": {"wan": {"ipv4": "in", "ipv6": "in6"}, "self": {"ipv4": "out"}},
+        },
+        "wan": {"interfaces": ["eth1.20"], "default": "reject", "sources": {"lan": {"ipv4": "out"}}},
+        "self": {"local": True, "sources": {"lan": {"ipv4": "out", "ipv6": "in6"}}},
     },
 }
 PASSWORDS = {"nodes": "s3cret", "172.30.0.3": "w0rd"}
@@ -396,3 +446,161 @@ def bgps(draw: t.Any, data: Data) -> Data:
     for family in (4, 6):
         _maybe(draw, bgp, f"ipv{family}", families(data, family))
     return bgp
+
+
+# --- what other programs do beside FRR
+
+addresses4 = _addresses(4)
+some_ports = st.sampled_from(["53", "80,443", "1024-65535", "22,80,8000-8010"])
+
+
+@st.composite
+def endpoints(draw: t.Any, family: int) -> str:
+    return draw(networks(family)) if draw(st.booleans()) else draw(_addresses(family))
+
+
+@st.composite
+def packets(draw: t.Any, family: int) -> Data:
+    """Which packets a rule is about."""
+    rule: Data = {}
+    _maybe(draw, rule, "source", endpoints(family))
+    _maybe(draw, rule, "destination", endpoints(family))
+    _maybe(draw, rule, "protocol", st.sampled_from(["tcp", "udp", "tcp_udp", "icmp" if family == 4 else "ipv6-icmp"]))
+    if rule.get("protocol") in ("tcp", "udp", "tcp_udp"):
+        _maybe(draw, rule, "source_port", some_ports)
+        _maybe(draw, rule, "destination_port", some_ports)
+    _maybe(draw, rule, "description", texts)
+    return rule
+
+
+@st.composite
+def nats(draw: t.Any) -> Data:
+    found: Data = {"source": [], "destination": []}
+    for dummy in range(draw(st.integers(0, 3))):
+        rule = {"interface": draw(st.sampled_from(["eth0", "eth1"])), **draw(packets(4))}
+        rule.update(
+            {"exclude": True} if draw(st.booleans()) else {"translation": draw(addresses4 | st.just("masquerade"))}
+        )
+        found["source"].append(rule)
+    for dummy in range(draw(st.integers(0, 3))):
+        rule = {"interface": "eth1", **draw(packets(4)), "translation": draw(addresses4)}
+        if rule.get("protocol") in ("tcp", "udp", "tcp_udp"):
+            _maybe(draw, rule, "translation_port", st.integers(1, 65535))
+        found["destination"].append(rule)
+    return found
+
+
+@st.composite
+def firewalls(draw: t.Any) -> Data:
+    found: Data = {"ipv4": {}, "ipv6": {}, "zones": {}}
+    for state in ("established", "related", "invalid"):
+        _maybe(draw, found, state, st.sampled_from(["accept", "drop", "reject"]))
+    states = st.lists(st.sampled_from(["established", "invalid", "new", "related"]), max_size=3, unique=True)
+    for family in (4, 6):
+        for name in draw(st.lists(names, max_size=2, unique=True)):
+            rules = []
+            for dummy in range(draw(st.integers(0, 3))):
+                action = draw(st.sampled_from(["accept", "drop", "reject"]))
+                rules.append(
+                    {"action": action, "states": draw(states), "log": draw(st.booleans()), **draw(packets(family))}
+                )
+            found[f"ipv{family}"][name] = {
+                "default": draw(st.sampled_from(["accept", "drop", "reject"])),
+                "rules": rules,
+            }
+    zones = draw(st.lists(names, max_size=3, unique=True))
+    for number, name in enumerate(zones):
+        local = number == 2
+        zone: Data = (
+            {"local": True} if local else {"interfaces": [f"eth{number}", f"eth{number}.7"][: draw(st.integers(1, 2))]}
+        )
+        zone["default"] = draw(st.sampled_from(["drop", "reject"]))
+        _maybe(draw, zone, "description", texts)
+        zone["sources"] = {}
+        for other in zones:
+            used: Data = {}
+            for family in ("ipv4", "ipv6"):
+                if found[family] and other != name:
+                    _maybe(draw, used, family, st.sampled_from(sorted(found[family])))
+            if used:
+                zone["sources"][other] = used
+        found["zones"][name] = zone
+    return found
+
+
+@st.composite
+def dhcps(draw: t.Any) -> Data:
+    found: Data = {}
+    for number, name in enumerate(draw(st.lists(names, max_size=3, unique=True))):
+        low = draw(st.integers(10, 100))
+        network: Data = {"subnet": f"10.{number}.0.0/24", "id": number + 1}
+        _maybe(draw, network, "gateway", st.just(f"10.{number}.0.1"))
+        _maybe(draw, network, "lease", st.integers(60, 4294967295))
+        network["name_servers"] = draw(st.lists(addresses4, max_size=2, unique=True))
+        network["ranges"] = [
+            {
+                "start": f"10.{number}.0.{low + 40 * index}",
+                "stop": f"10.{number}.0.{low + 40 * index + draw(st.integers(0, 39))}",
+            }
+            for index in range(draw(st.integers(0, 2)))
+        ]
+        network["hosts"] = {
+            host: {"mac": f"52:54:00:00:00:{index:02x}", "address": f"10.{number}.0.{index + 2}"}
+            for index, host in enumerate(draw(st.lists(names, max_size=2, unique=True)))
+        }
+        found[name] = network
+    return found
+
+
+@st.composite
+def dnses(draw: t.Any) -> Data:
+    mixed = st.lists(_addresses(4) | _addresses(6), min_size=1, max_size=3, unique=True)
+    found: Data = {"listen": draw(mixed), "servers": draw(mixed)}
+    found["allow_from"] = draw(
+        st.sampled_from([["10.0.0.0/8", "2001:db8::/32"], ["192.168.0.0/16", "::/0"], ["0.0.0.0/0", "::/0"]])
+    )
+    found["domains"] = {
+        f"{one}.example": draw(mixed) for one in draw(st.lists(st.sampled_from("abc"), max_size=2, unique=True))
+    }
+    found["zones"] = {
+        f"{one}.test": {
+            "records": {
+                record: draw(mixed)
+                for record in draw(st.lists(st.sampled_from(["@", "www", "a.b"]), max_size=2, unique=True))
+            }
+        }
+        for one in draw(st.lists(st.sampled_from(["x", "y.x"]), max_size=2, unique=True))
+    }
+    # Who may ask is said only of families by which the router listens.
+    families_of = {":" in one for one in found["listen"]}
+    found["allow_from"] = [one for one in found["allow_from"] if (":" in one) in families_of]
+    return found
+
+
+@st.composite
+def vrrps(draw: t.Any) -> Data:
+    found: Data = {}
+    for number, name in enumerate(draw(st.lists(names, max_size=3, unique=True))):
+        group: Data = {
+            "interface": "eth0",
+            "id": number + 1,
+            "addresses": [f"10.9.{number}.1/24"],
+            "preempt": draw(st.booleans()),
+        }
+        _maybe(draw, group, "priority", st.integers(1, 255))
+        _maybe(draw, group, "interval", st.integers(1, 255))
+        _maybe(draw, group, "description", texts)
+        found[name] = group
+    return found
+
+
+@st.composite
+def all_services(draw: t.Any) -> Data:
+    """A router with all that is beside FRR."""
+    return {
+        "nat": draw(nats()),
+        "firewall": draw(firewalls()),
+        "dhcp": draw(dhcps()),
+        "dns": draw(dnses()),
+        "vrrp": draw(vrrps()),
+    }

@@ -391,10 +391,6 @@ def test_daemons_are_those_that_it_takes(model: Data, daemons: tuple[str, ...]) 
     ("model", "said"),
     [
         (
-            {"vrrp": {"lan": {"interface": "eth0", "id": 10, "addresses": ["10.0.0.1/24"]}}},
-            "router.vrrp = '...': With FRR this part is not built yet.",
-        ),
-        (
             {"route_maps": {"a": [{"match": {"peer": "10.0.0.1", "interface": "eth0"}}]}},
             "router.route_maps.a[seq 10].match.peer = '10.0.0.1': FRR looks at a neighbour or at an interface.",
         ),

@@ -11,7 +11,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import I
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import Router
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse, parts, passwords_of
 from hypothesis import given, settings
-from router_models import FULL, PASSWORDS, VYOS_ONLY, Data, full, routers
+from router_models import FULL, PASSWORDS, SERVICES, Data, full, routers
 
 
 def problems(data: t.Any, **more: t.Any) -> list[str]:
@@ -32,6 +32,27 @@ def dhcp(**more: t.Any) -> Data:
     return {"dhcp": {"lan": {"subnet": "10.1.0.0/24", **more}}}
 
 
+def source(**more: t.Any) -> Data:
+    return {"nat": {"source": [{"interface": "eth1", "translation": "masquerade", **more}]}}
+
+
+def destination(**more: t.Any) -> Data:
+    return {"nat": {"destination": [{"interface": "eth1", "translation": "10.0.0.5", **more}]}}
+
+
+def zones(**more: t.Any) -> Data:
+    return {
+        "firewall": {
+            "ipv4": {"a": []},
+            "zones": {"lan": {"interfaces": ["eth0"]}, "wan": {"interfaces": ["eth1"]}, **more},
+        }
+    }
+
+
+def filtered(version: int = 4, **more: t.Any) -> Data:
+    return {"firewall": {f"ipv{version}": {"a": [{"action": "accept", **more}]}}}
+
+
 def rule(**more: t.Any) -> Data:
     return {"prefix_lists": {"a": [{"prefix": "10.0.0.0/8", **more}]}}
 
@@ -43,8 +64,6 @@ def step(**more: t.Any) -> Data:
 REFUSED: list[tuple[t.Any, str]] = [
     ([], "router = []: It is a mapping. Write {} if nothing is to be said of it."),
     ({"bpg": {}}, "router.bpg = {}: There is no such key. Did you mean 'bgp'?"),
-    ({"nat": {}}, "router.nat = {}: This part of a router is not built yet. Set it by hand, and leave it out."),
-    ({"firewall": {}}, "router.firewall = {}: This part of a router is not built yet."),
     # numbers and names
     ({"bgp": {"router_id": "10.0.0.1"}}, "router.bgp.asn = None: It is required."),
     (bgp(asn=0), "router.bgp.asn = 0: The number of an autonomous system is from 1 to 4294967294"),
@@ -214,6 +233,53 @@ REFUSED: list[tuple[t.Any, str]] = [
         {"vrrp": {"a": {"interface": "eth0", "id": 256, "addresses": ["10.0.0.1/24"]}}},
         "router.vrrp.a.id = 256: It is a whole number from 1 to 255.",
     ),
+    (
+        dhcp(hosts={"a": {"mac": "52:54:00:00:00:01", "address": "10.1.0.3"}, "b": {"mac": "52:54:00:00:00:01", "address": "10.1.0.4"}}),
+        "router.dhcp.lan.hosts.b.mac = '52:54:00:00:00:01': a has it already.",
+    ),
+    (
+        dhcp(hosts={"a": {"mac": "52:54:00:00:00:01", "address": "10.1.0.3"}, "b": {"mac": "52:54:00:00:00:02", "address": "10.1.0.3"}}),
+        "router.dhcp.lan.hosts.b.address = '10.1.0.3': a has it already.",
+    ),
+    # NAT
+    ({"nat": {"source": [{"translation": "192.0.2.1"}]}}, "router.nat.source[seq 10] = '192.0.2.1': It would rewrite everything that passes."),
+    ({"nat": {"source": [{"exclude": True}]}}, "router.nat.source[seq 10] = None: It would rewrite everything that passes."),
+    ({"nat": {"source": [{"source": "10.0.0.0/8", "translation": "masquerade"}]}}, "router.nat.source[seq 10].interface = None: The address is that of the interface"),
+    ({"nat": {"destination": [{"translation": "192.0.2.1"}]}}, "router.nat.destination[seq 10] = '192.0.2.1': It would redirect everything that passes."),
+    ({"nat": {"source": [{"interface": "eth1"}]}}, "router.nat.source[seq 10].translation = None: Nothing says what the address becomes."),
+    (source(exclude=True), "router.nat.source[seq 10].translation = 'masquerade': What is excluded keeps its address."),
+    (source(translation="2001:db8::1"), "router.nat.source[0].translation = '2001:db8::1': It is an IPv4 address."),
+    (source(source="2001:db8::/32"), "router.nat.source[0].source = '2001:db8::/32': It is an IPv4 address or network."),
+    (source(source="10.0.0.1/8"), "router.nat.source[0].source = '10.0.0.1/8': The address of a network has no bits"),
+    (source(source_port=25), "router.nat.source[seq 10].source_port = '25': Only tcp, udp, tcp_udp have ports."),
+    (source(protocol="tcp", source_port=65536), "router.nat.source[0].source_port = 65536: Ports are numbers from 1 to 65535"),
+    (source(protocol="tcp", source_port=0), "router.nat.source[0].source_port = 0: Ports are numbers from 1 to 65535"),
+    (source(protocol="tcp", source_port="90-80"), "router.nat.source[0].source_port = '90-80': Ports are numbers from 1 to 65535"),
+    (source(protocol="tcp", source_port=[80, "70-90"]), "source_port = [80, '70-90']: Two of the ports are the same or follow each other."),
+    (source(protocol="sctp"), "router.nat.source[0].protocol = 'sctp': It is one of tcp, udp"),
+    (source(seq=1000000), "router.nat.source[0].seq = 1000000: It is a whole number from 1 to 999999."),
+    (destination(translation_port=80), "router.nat.destination[seq 10].translation_port = 80: Only tcp, udp, tcp_udp have ports."),
+    (destination(protocol="tcp", translation_port=70000), "destination[0].translation_port = 70000: It is a whole number from 1 to 65535."),
+    ({**source(), "interfaces": {"eth0": {}}}, "router.nat.source[seq 10].interface = 'eth1': It is not in interfaces. Did you mean 'eth0'?"),
+    # firewall
+    (zones(lan={"interfaces": ["eth0", "eth1"]}), "router.firewall.zones.wan.interfaces = 'eth1': It is in lan already."),
+    (zones(lan={"interfaces": ["eth0", "eth0"]}), "router.firewall.zones.lan.interfaces = 'eth0': It is there twice."),
+    (zones(lan={}), "router.firewall.zones.lan = []: A zone has interfaces, or is the router itself."),
+    (zones(lan={"interfaces": ["eth0"], "local": True}), "router.firewall.zones.lan = ['eth0']: A zone has interfaces, or is"),
+    (zones(lan={"interfaces": ["lo"]}), "router.firewall.zones.lan.interfaces = 'lo': What the router sends to itself passes no zone."),
+    (zones(one={"local": True}, two={"local": True}), "router.firewall.zones.two.local = True: one is the router itself already."),
+    (zones(lan={"interfaces": ["eth0"], "sources": {"wann": {"ipv4": "a"}}}), "zones.lan.sources.wann = 'wann': It is not in firewall.zones. Did you mean 'wan'?"),
+    (zones(lan={"interfaces": ["eth0"], "sources": {"lan": {"ipv4": "a"}}}), "zones.lan.sources.lan = 'lan': Inside of a zone everything passes."),
+    (zones(lan={"interfaces": ["eth0"], "sources": {"wan": {"ipv4": "b"}}}), "zones.lan.sources.wan.ipv4 = 'b': It is not in firewall.ipv4."),
+    (zones(lan={"interfaces": ["eth0"], "sources": {"wan": {}}}), "router.firewall.zones.lan.sources.wan = None: No rule set is named."),
+    ({**zones(), "interfaces": {"eth0": {}}}, "router.firewall.zones.wan.interfaces = 'eth1': It is not in interfaces."),
+    (filtered(source="2001:db8::/32"), "router.firewall.ipv4.a[seq 10].source = '2001:db8::/32': These are rules for IPv4. Put it into ipv6."),
+    (filtered(6, source="10.0.0.0/8"), "router.firewall.ipv6.a[seq 10].source = '10.0.0.0/8': These are rules for IPv6. Put it into ipv4."),
+    (filtered(protocol="ipv6-icmp"), "router.firewall.ipv4.a[seq 10].protocol = 'ipv6-icmp': IPv4 has no such protocol. Give icmp."),
+    (filtered(6, protocol="icmp"), "router.firewall.ipv6.a[seq 10].protocol = 'icmp': IPv6 has no such protocol. Give ipv6-icmp."),
+    (filtered(destination_port=80), "router.firewall.ipv4.a[seq 10].destination_port = '80': Only tcp, udp, tcp_udp have ports."),
+    (filtered(states=["old"]), "router.firewall.ipv4.a[0].states[0] = 'old': It is one of established"),
+    ({"firewall": {"established": "allow"}}, "router.firewall.established = 'allow': It is one of accept, drop, reject."),
 ]  # fmt: skip
 
 
@@ -225,7 +291,7 @@ def test_mistakes_are_refused_with_their_remedy(data: t.Any, said: str) -> None:
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    found = problems({"bgp": {"asn": 0}, "prefix_lists": {"a": [{"prefix": "x"}]}, "nat": {}})
+    found = problems({"bgp": {"asn": 0}, "prefix_lists": {"a": [{"prefix": "x"}]}, "nat": {"source": 5}})
     assert len(found) == 3, found
 
 
@@ -315,5 +381,5 @@ def test_any_router_can_be_written_as_data(data: Data) -> None:
 
 
 def test_full_has_every_part() -> None:
-    assert {*FULL, *VYOS_ONLY} == set(parts())
+    assert {*FULL, *SERVICES} == set(parts())
     assert parse({})[0] == Router()

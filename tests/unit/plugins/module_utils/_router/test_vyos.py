@@ -14,7 +14,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router import v
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import Foreign, parse
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_paths import Path
 from hypothesis import given, settings
-from router_models import FULL, PASSWORDS, VYOS_ONLY, Data, full, routers
+from router_models import FULL, PASSWORDS, SERVICES, Data, all_services, full, routers
 
 versions = pytest.mark.parametrize("version", vyos.VERSIONS)
 
@@ -25,6 +25,8 @@ ONE_VALUE = re.compile(
     r"|community-list|large-community-list|as-path|origin|local-preference|weight|ip-next-hop|global|tag|prepend"
     r"|default-router|lease|subnet-id|start|stop|mac|mac-address|ip-address"
     r"|receive|transmit|multiplier|router-id|system-as|limit|stalepath-time|distance|route-map|graceful-restart)"
+    r"|(nat|firewall) .* (address|port|protocol|default-action)|(nat|firewall zone) .* (name|ipv6-name)"
+    r"|high-availability .* (interface|vrid|priority|advertise-interval)"
 )
 
 
@@ -244,7 +246,7 @@ def test_foreign_names_are_left_alone() -> None:
 
 @versions
 def test_everything_is_read_back(version: vyos.Version) -> None:
-    router, foreign = parse({**FULL, **VYOS_ONLY}, PASSWORDS)
+    router, foreign = parse({**FULL, **SERVICES}, PASSWORDS)
     vyos.refuse(router, version)
     paths = vyos_paths.parse("\n".join(vyos.difference([], router, foreign, version).commands))
     found = vyos.gather(paths, version)
@@ -256,6 +258,86 @@ def test_everything_is_read_back(version: vyos.Version) -> None:
     assert again == replace(router, forwarding=None, dhcp=dhcp)
     assert "s3cret" not in repr(found.data)
     assert vyos.difference(paths, router, foreign, version).empty
+
+
+FILTERED = """\
+nat source rule 10 source address 10.10.0.0/24
+nat source rule 10 destination address 203.0.113.0/24
+nat source rule 10 outbound-interface name eth1.20
+nat source rule 10 exclude
+nat source rule 20 description 'way out'
+nat source rule 20 source address 10.10.0.0/24
+nat source rule 20 outbound-interface name eth1.20
+nat source rule 20 translation address masquerade
+nat source rule 100 protocol tcp
+nat source rule 100 source address 10.10.0.25
+nat source rule 100 source port 25
+nat source rule 100 translation address 172.30.0.2
+nat destination rule 10 protocol tcp
+nat destination rule 10 destination port 443
+nat destination rule 10 inbound-interface name eth1.20
+nat destination rule 10 translation address 10.10.0.40
+nat destination rule 10 translation port 8443
+nat destination rule 20 source address 192.0.2.0/24
+nat destination rule 20 destination address 172.30.0.2
+nat destination rule 20 exclude
+nat destination rule 30 protocol tcp_udp
+nat destination rule 30 destination port '53,8053-8060'
+nat destination rule 30 inbound-interface name eth1.20
+nat destination rule 30 translation address 10.10.0.9
+firewall global-options state-policy established action accept
+firewall global-options state-policy related action accept
+firewall global-options state-policy invalid action drop
+firewall ipv4 name in default-action reject
+firewall ipv4 name in rule 10 action accept
+firewall ipv4 name in rule 10 protocol tcp
+firewall ipv4 name in rule 10 destination address 10.10.0.40
+firewall ipv4 name in rule 10 destination port '80,443'
+firewall ipv4 name in rule 20 action accept
+firewall ipv4 name in rule 20 protocol icmp
+firewall ipv4 name in rule 20 state established
+firewall ipv4 name in rule 20 state new
+firewall ipv4 name in rule 30 action drop
+firewall ipv4 name in rule 30 description noise
+firewall ipv4 name in rule 30 source address 192.0.2.0/24
+firewall ipv4 name in rule 30 log
+firewall ipv4 name in rule 40 action reject
+firewall ipv4 name in rule 40 protocol tcp_udp
+firewall ipv4 name in rule 40 source port 1024-65535
+firewall ipv4 name out default-action accept
+firewall ipv6 name in6 default-action drop
+firewall ipv6 name in6 rule 10 action accept
+firewall ipv6 name in6 rule 10 protocol ipv6-icmp
+firewall ipv6 name in6 rule 20 action accept
+firewall ipv6 name in6 rule 20 source address 2001:db8::/32
+firewall zone lan {member}interface eth0
+firewall zone lan default-action drop
+firewall zone lan description home
+firewall zone lan from self firewall name out
+firewall zone lan from wan firewall name in
+firewall zone lan from wan firewall ipv6-name in6
+firewall zone self local-zone
+firewall zone self default-action drop
+firewall zone self from lan firewall name out
+firewall zone self from lan firewall ipv6-name in6
+firewall zone wan {member}interface eth1.20
+firewall zone wan default-action reject
+firewall zone wan from lan firewall name out
+"""
+
+
+@versions
+def test_nat_and_zones_are_said_as_their_version_says_them(version: vyos.Version) -> None:
+    member = "member " if version == "1.5" else ""
+    said = commands({part: SERVICES[part] for part in ("nat", "firewall")}, version=version)
+    assert said == [f"set {line}" for line in FILTERED.format(member=member).splitlines()]
+
+
+def test_other_rules_of_a_firewall_stay() -> None:
+    running = "set firewall ipv4 name old default-action drop\nset nat source rule 5 exclude\nset nat64 source rule 1"
+    running += "\nset firewall ipv4 forward filter default-action accept\nset firewall group network-group a network 10.0.0.0/8"
+    assert commands({"firewall": {}}, running) == ["delete firewall ipv4 name"]
+    assert commands({"nat": {}}, running) == ["delete nat source"]
 
 
 DHCP = "service dhcp-server shared-network-name lan subnet 10.10.0.0/24"
@@ -271,7 +353,7 @@ def test_dhcp_is_said_as_its_version_says_it(version: vyos.Version) -> None:
     lines = DHCP_LINES[version] + ["range 0 start 10.10.0.50", "range 0 stop 10.10.0.99"]
     lines += ["range 1 start 10.10.0.150", "range 1 stop 10.10.0.199"]
     lines += [f"static-mapping printer {MAC[version]}", "static-mapping printer ip-address 10.10.0.20"]
-    said = commands({"dhcp": VYOS_ONLY["dhcp"]}, version=version)
+    said = commands({"dhcp": SERVICES["dhcp"]}, version=version)
     assert said == [f"set {DHCP} {line}" for line in lines]
 
 
@@ -284,15 +366,15 @@ def test_dns_is_said_the_same_in_both_versions(version: vyos.Version) -> None:
         "authoritative-domain lab.example records a www address 203.0.113.10",
         "authoritative-domain lab.example records aaaa www address 2001:db8::10",
     ]
-    assert commands({"dns": VYOS_ONLY["dns"]}, version=version) == [
+    assert commands({"dns": SERVICES["dns"]}, version=version) == [
         f"set service dns forwarding {line}" for line in lines
     ]
 
 
 @versions
 def test_one_of_several_values_goes_alone(version: vyos.Version) -> None:
-    running = "\n".join(commands(VYOS_ONLY, version=version))
-    model = copy.deepcopy(VYOS_ONLY)
+    running = "\n".join(commands(SERVICES, version=version))
+    model = copy.deepcopy(SERVICES)
     model["dns"]["domains"]["lb.example.com"] = ["172.30.0.54"]
     model["dhcp"]["lan"]["lease"] = 7200
     del model["dhcp"]["lan"]["ranges"][1]
@@ -321,6 +403,22 @@ def played(running: t.Collection[Path], said: t.Sequence[str], *, pruned: bool) 
                 nodes = {node for node in nodes if node[:-1] != path[:-1]}
             nodes |= {path[:length] for length in range(1, len(path) + 1)}
     return {node for node in nodes if not any(other[:-1] == node for other in nodes)}
+
+
+@pytest.mark.parametrize("pruned", [True, False])
+@given(before=all_services(), after=all_services())
+@settings(max_examples=15, deadline=None)
+def test_commands_make_any_services_of_any_others(before: Data, after: Data, pruned: bool) -> None:
+    old, new = parse(before)[0], parse(after)[0]
+    running = set(vyos.render(old, "1.5"))
+    theirs = {("firewall", "ipv4", "forward", "filter", "default-action", "accept"), ("nat64", "source")}
+    said = vyos.difference(running | theirs, new, Foreign(), "1.5").commands
+    left = played(running | theirs, said, pruned=pruned)
+    assert left >= theirs
+    assert vyos.difference(left, new, Foreign(), "1.5").empty
+    assert {path for path in left - theirs if path[0] in ("nat", "firewall") and len(path) > 3} == {
+        path for path in vyos.render(new, "1.5") if path[0] in ("nat", "firewall")
+    }
 
 
 @pytest.mark.parametrize("pruned", [True, False])

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import CommandFailed, Result
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import (
+    nft_tables,
+    services,
+    services_apply,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.nft import Table
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import parse
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.services_device import (
+    RULES_UNIT,
+    Places,
+    Services,
+    ServicesError,
+)
+from nft_json import printed
+from router_models import SERVICES, Data
+
+DNS, DHCP, VRRP = (f"klubster-router-{part}.service" for part in ("dns", "dhcp", "vrrp"))
+
+
+class Clock:
+    def now(self) -> float:
+        return 0.0
+
+    def pause(self, seconds: float) -> None:
+        pass
+
+
+class Machine:
+    """A machine that does what it is told, unless a test says otherwise. Its kernel knows the tables of tests."""
+
+    def __init__(self, root: Path) -> None:
+        self.places = Places(root)
+        for program in ("usr/sbin/nft", "usr/sbin/dnsmasq", "usr/sbin/keepalived"):
+            (root / program).parent.mkdir(parents=True, exist_ok=True)
+            (root / program).write_text("")
+        self.known: dict[str, Table] = {}
+        self.kernel: dict[str, Table] = {}
+        self.active: set[str] = set()
+        self.enabled: set[str] = set()
+        self.started = "@99999999999"
+        self.said: list[str] = []
+        self.refuses: dict[str, str] = {}
+        self.dies: set[str] = set()
+        self.forgets = ""
+
+    def run(self, argv: t.Sequence[str], **given: t.Any) -> Result:
+        name = argv[0].rpartition("/")[2]
+        done = {"systemctl": self._systemctl, "nft": self._nft}.get(name, self._program)(list(argv), given)
+        if given.get("check", True) and done.rc:
+            raise CommandFailed(argv, done.rc, done.stdout, done.stderr)
+        return done
+
+    def _systemctl(self, argv: list[str], _: t.Any) -> Result:
+        verb, unit = argv[1], argv[-1]
+        if verb == "show":
+            state = "active" if unit in self.active else "failed"
+            lines = [f"ActiveState={state}", f"UnitFileState={'enabled' if unit in self.enabled else 'disabled'}"]
+            return Result(0, "\n".join([*lines, f"ExecMainStartTimestamp={self.started}", "NRestarts=0", ""]), "")
+        if verb == "is-active":
+            return Result(0 if unit in self.active else 3, "", "")
+        if verb != "reset-failed":
+            self.said.append(" ".join(argv))
+        if verb == "restart":
+            (self.active.discard if unit in self.dies else self.active.add)(unit)
+        if verb == "enable":
+            self.enabled.add(unit)
+        if verb in ("disable", "stop"):
+            self.active.discard(unit)
+            self.enabled.discard(unit)
+        return Result(0, "", "")
+
+    def _nft(self, argv: list[str], given: t.Any) -> Result:
+        if "list" in argv:
+            table = self.kernel.get(" ".join(argv[-2:]))
+            if table is None:
+                return Result(1, "", "Error: No such file or directory")
+            text = json.dumps(printed(table)) if "--json" in argv else table.text().split("\n", 2)[2]
+            return Result(0, text, "")
+        if "--check" in argv:
+            return Result(1 if "nft" in self.refuses else 0, "", self.refuses.get("nft", ""))
+        self.said.append("nft")
+        text: str = given["stdin"]
+        for title in re.findall(r"^delete table (.*)$", text, re.MULTILINE):
+            self.kernel.pop(title, None)
+        for table in self.known.values():
+            if table.text() in text and table.title != self.forgets:
+                self.kernel[table.title] = table
+        return Result(0, "", "")
+
+    def _program(self, argv: list[str], _: t.Any) -> Result:
+        name = argv[0].rpartition("/")[2]
+        if name == "systemd-run":
+            self.said.append(" ".join(argv))
+            self.active.add("klubster-router-undo.timer")
+        return Result(1 if name in self.refuses else 0, "", self.refuses.get(name, ""))
+
+    @property
+    def device(self) -> Services:
+        return Services(self.run, self.places, Clock())
+
+    def plan(self, data: Data) -> services_apply.Plan:
+        router = parse(data)[0]
+        for table in services.tables(router).values():
+            if table is not None:
+                self.known[table.text()] = table
+        self.said.clear()
+        return services_apply.plan(router, self.device)
+
+    def converge(self, data: Data, *, confirm: int = 0) -> tuple[services_apply.Plan, bool]:
+        planned = self.plan(data)
+        waits = services_apply.Change(planned, self.device, confirm=confirm).apply() if planned.changed else False
+        return planned, waits
+
+    def files(self) -> dict[str, str]:
+        return {str(path): path.read_text() for path in self.places.root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def changed(part: str, **more: t.Any) -> Data:
+    data = copy.deepcopy(SERVICES)
+    data[part].update(more)
+    return data
+
+
+def without(*parts: str) -> Data:
+    return {part: value for part, value in SERVICES.items() if part not in parts}
+
+
+def test_looking_changes_nothing(machine: Machine) -> None:
+    before = machine.files()
+    planned = machine.plan(SERVICES)
+    assert planned.changed
+    assert machine.files() == before
+    assert (machine.said, machine.kernel) == ([], {})
+
+
+def test_the_first_time_everything_is_made_and_the_second_nothing(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    assert {DNS, DHCP, VRRP} <= machine.active
+    assert {DNS, DHCP, VRRP, RULES_UNIT} <= machine.enabled
+    assert sorted(machine.kernel) == ["inet klubster_dns", "inet klubster_firewall", "ip klubster_nat"]
+    assert "dhcp-range=set:lan" in machine.places.config("dhcp").read_text()
+    before = machine.files()
+    planned, dummy = machine.converge(SERVICES)
+    assert not planned.changed
+    assert services_apply.shown(planned)["before"] == services_apply.shown(planned)["after"]
+    assert machine.files() == before
+    assert machine.said == []
+
+
+def test_a_part_that_changes_is_the_only_one_that_is_touched(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    machine.converge(changed("dhcp", lan={**SERVICES["dhcp"]["lan"], "lease": 7200}))
+    assert machine.said == [f"systemctl restart {DHCP}"]
+    machine.converge(SERVICES)
+    machine.converge(changed("firewall", invalid="reject"))
+    assert machine.said == ["nft"]
+
+
+def test_a_part_that_is_left_out_stays(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    before, kernel = machine.files(), dict(machine.kernel)
+    planned, dummy = machine.converge({"nat": SERVICES["nat"]})
+    assert not planned.changed
+    assert (machine.files(), machine.kernel) == (before, kernel)
+
+
+def test_a_part_that_is_empty_goes(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    machine.converge({"nat": {}, "firewall": {}, "dhcp": {}, "vrrp": {}})
+    assert sorted(machine.kernel) == ["inet klubster_dns"]
+    assert machine.active & {DNS, DHCP, VRRP} == {DNS}
+    assert machine.enabled & {DNS, DHCP, VRRP} == {DNS}
+    assert not machine.places.config("dhcp").exists()
+    assert not machine.places.rules("nat").exists()
+    assert not machine.plan({"nat": {}, "firewall": {}, "dhcp": {}, "vrrp": {}}).changed
+
+
+def test_rules_that_somebody_changed_are_loaded_again(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    del machine.kernel["ip klubster_nat"]
+    planned, dummy = machine.converge(SERVICES)
+    assert [one.part for one in planned.loads] == ["nat"]
+    assert "ip klubster_nat" in machine.kernel
+
+
+def test_a_process_that_is_older_than_its_file_is_restarted(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    machine.started = "@1000"
+    planned, dummy = machine.converge({"dns": SERVICES["dns"]})
+    assert [one.part for one in planned.programs if one.restart] == ["dns"]
+    assert machine.said == [f"systemctl restart {DNS}"]
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("nft", "nft does not take these rules; nothing was changed:\nno"),
+        ("dnsmasq", "dnsmasq does not take the file for dns; nothing was changed:\nno"),
+        ("keepalived", "keepalived does not take the file for vrrp; nothing was changed:\nno"),
+    ],
+)
+def test_what_a_program_refuses_changes_nothing(machine: Machine, program: str, said: str) -> None:
+    machine.refuses[program] = "no"
+    before = machine.files()
+    with pytest.raises(ServicesError, match=re.escape(said)):
+        machine.converge(SERVICES)
+    assert (machine.files(), machine.kernel, machine.active) == (before, {}, set())
+
+
+def test_a_program_that_dies_takes_everything_back(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    before, kernel = machine.files(), dict(machine.kernel)
+    machine.dies = {VRRP}
+    data = changed("nat", source=[])
+    data["dns"]["servers"] = ["172.30.0.99"]
+    data["vrrp"]["lan"]["priority"] = 50
+    with pytest.raises(ServicesError, match=f"{VRRP} does not run: It ended at once") as caught:
+        machine.converge(data)
+    # Here the old file does not help either, and that is told.
+    assert "It could not be taken back whole; look at these:\nvrrp: " in str(caught.value)
+    assert (machine.files(), machine.kernel) == (before, kernel)
+    assert DNS in machine.active
+
+
+def test_the_first_program_that_dies_leaves_nothing(machine: Machine) -> None:
+    machine.dies = {DHCP}
+    before = machine.files()
+    with pytest.raises(ServicesError) as caught:
+        machine.converge(SERVICES)
+    assert str(caught.value).endswith("Everything is as it was before.")
+    assert (machine.files(), machine.kernel, machine.active) == (before, {}, set())
+
+
+def test_rules_that_the_kernel_does_not_do_are_taken_back(machine: Machine) -> None:
+    machine.converge(without("nat"))
+    before, kernel = machine.files(), dict(machine.kernel)
+    machine.forgets = "ip klubster_nat"
+    with pytest.raises(ServicesError, match="The kernel does something else than it was told, for nat"):
+        machine.converge(SERVICES)
+    assert (machine.files(), machine.kernel) == (before, kernel)
+
+
+def test_new_rules_go_again_unless_somebody_confirms(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    dummy, waits = machine.converge(changed("firewall", invalid="reject"), confirm=60)
+    assert waits
+    assert machine.device.armed()
+    first = machine.said[1]
+    assert first.startswith("systemd-run --unit=klubster-router-undo --on-active=60")
+    assert machine.said.index(first) < machine.said.index("nft"), "the way back is there before the rules"
+    undo = (machine.places.undo / "undo").read_text()
+    assert f"cp {machine.places.undo}/firewall.nft {machine.places.rules('firewall')}" in undo
+    family, name = nft_tables.TABLES["firewall"]
+    assert f"delete table {family} {name}\n" in (machine.places.undo / "before.nft").read_text()
+    assert "ct state invalid drop" in (machine.places.undo / "firewall.nft").read_text()
+    machine.device.disarm()
+    assert not machine.device.armed()
+    assert list(machine.places.undo.iterdir()) == []
+
+
+def test_nothing_waits_where_no_rule_changes(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    data = changed("dns", servers=["172.30.0.99"])
+    assert machine.converge(data, confirm=60)[1] is False
+    assert not [line for line in machine.said if "systemd-run" in line]
+
+
+def test_a_failure_leaves_no_way_back_behind(machine: Machine) -> None:
+    machine.dies = {DHCP}
+    with pytest.raises(ServicesError):
+        machine.converge(SERVICES, confirm=60)
+    assert not machine.device.armed()
+
+
+def test_what_lacks_is_named_by_its_package(machine: Machine) -> None:
+    router = parse(SERVICES)[0]
+    assert services_apply.missing(router, machine.device) == []
+    for program in ("nft", "dnsmasq", "keepalived"):
+        (machine.places.root / "usr/sbin" / program).unlink()
+    assert services_apply.missing(router, machine.device) == ["dnsmasq-base", "keepalived", "nftables"]
+    assert services_apply.missing(parse({"nat": SERVICES["nat"]})[0], machine.device) == ["nftables"]
+    assert services_apply.missing(parse({"dhcp": {}, "vrrp": {}, "nat": {}})[0], machine.device) == []
+
+
+def test_what_is_gathered_is_the_model(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    router, found = services_apply.gathered(machine.device)
+    assert found.strange == ()
+    assert router == services.canonical(parse(SERVICES)[0])
+
+
+def test_a_difference_is_one_of_models(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    shown = services_apply.shown(machine.plan(changed("dns", servers=["172.30.0.99"])))
+    assert '"172.30.0.53"' in shown["before"]
+    assert '"172.30.0.99"' in shown["after"]
+    config = machine.places.config("dns")
+    config.write_text(f"{config.read_text()}log-queries\n")
+    assert "dns: log-queries" in services_apply.shown(machine.plan(SERVICES))["before"]
