@@ -128,9 +128,13 @@ class _Reader:
                 self._refuse(name, None, rule, "Give the sha256 that its publisher states, 64 hexadecimal digits.")
             return ""
         if not chart:
-            self._refuse(name, given, "There is no chart whose sum it would be.", "Set klubster_cni_chart, or remove it.")
+            self._refuse(
+                name, given, "There is no chart whose sum it would be.", "Set klubster_cni_chart, or remove it."
+            )
         elif not _SHA256.fullmatch(given):
-            self._refuse(name, given, "A sha256 has 64 digits 0-9 and a-f.", "Copy it from the publisher's list of sums.")
+            self._refuse(
+                name, given, "A sha256 has 64 digits 0-9 and a-f.", "Copy it from the publisher's list of sums."
+            )
         elif not url and not chart.endswith(_ARCHIVES):
             self._refuse(name, given, "A folder has no sum; only a .tgz has one.", "Remove it, or name the .tgz.")
         return given
@@ -158,7 +162,9 @@ class _Reader:
             where = f"klubster_cni_manifests[{index}]"
             path = self._path(where, text)
             if path and not path.endswith(_DOCUMENTS):
-                self._refuse(where, text, "It is a file of YAML or JSON.", "Name one that ends in .yml, .yaml or .json.")
+                self._refuse(
+                    where, text, "It is a file of YAML or JSON.", "Name one that ends in .yml, .yaml or .json."
+                )
             elif path and path in found:
                 self._refuse(where, text, "Each file is named once.", "Remove one of the two.")
             found.append(path)

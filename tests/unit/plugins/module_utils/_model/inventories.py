@@ -396,7 +396,9 @@ BAD: dict[str, Bad] = {
     "CNI is a list": one("klubster_cni", ["cilium"], "text, not a list", "one text"),
     "CNI with a dash": one("klubster_cni", "kube-router", "none of its choices", "'kube_router'"),
     "CNI backend unknown": one("klubster_cni_backend", "hostgw", "none of its choices", "'host-gw'"),
-    "CNI backend of another provider": cni("flannel", "backend", "geneve", "flannel has no such backend", "vxlan, host-gw"),
+    "CNI backend of another provider": cni(
+        "flannel", "backend", "geneve", "flannel has no such backend", "vxlan, host-gw"
+    ),
     "CNI backend of Calico's": cni("calico", "backend", "native", "calico has no such", "vxlan, ipip, bgp", CHART),
     "CNI backend of kube-router's": cni("kube_router", "backend", "vxlan", "kube_router has no such", "ipip, host-gw"),
     "CNI backend of Cilium's": cni("cilium", "backend", "host-gw", "cilium has no such", "vxlan, geneve, native"),
@@ -439,7 +441,10 @@ BAD: dict[str, Bad] = {
         value="ipip",
     ),
     "Calico without its chart": Bad(
-        {"klubster_cni": "calico"}, "klubster_cni_chart", "chart of calico is neither in the bundle", "a URL with its sum"
+        {"klubster_cni": "calico"},
+        "klubster_cni_chart",
+        "chart of calico is neither in the bundle",
+        "a URL with its sum",
     ),
     "custom without anything": Bad(
         {"klubster_cni": "custom"}, "klubster_cni_manifests", "nothing says what it is", "or a chart"
@@ -447,7 +452,9 @@ BAD: dict[str, Bad] = {
     "chart for Flannel": cni("flannel", "chart", "/srv/flannel", "flannel is not installed by a chart", "Remove it"),
     "chart for kube-router": cni("kube_router", "chart", "/srv/kr", "with a chart of this collection", "Remove it"),
     "chart at a relative path": cni("cilium", "chart", "charts/cilium", "The path is absolute", "/srv/"),
-    "chart by OCI": cni("cilium", "chart", "oci://quay.io/cilium/charts/cilium", "by https or http", "fetch it yourself"),
+    "chart by OCI": cni(
+        "cilium", "chart", "oci://quay.io/cilium/charts/cilium", "by https or http", "fetch it yourself"
+    ),
     "chart's address without a file": cni(
         "calico",
         "chart",
@@ -506,11 +513,11 @@ BAD: dict[str, Bad] = {
     "value that the network decides": decided(
         "cilium", "ipv4NativeRoutingCIDR", "10.1.0.0/16", "Set klubster_pod_network"
     ),
-    "value deep inside": decided(
-        "calico", "installation.calicoNetwork.linuxDataplane", "BPF", "eBPF stays off", CHART
-    ),
+    "value deep inside": decided("calico", "installation.calicoNetwork.linuxDataplane", "BPF", "eBPF stays off", CHART),
     "value of our chart": decided("kube_router", "serviceProxy", True, "Set klubster_cni_service_proxy"),
-    "manifests for Cilium": cni("cilium", "manifests", ["/srv/a.yml"], "for calico and custom, not for cilium", "custom"),
+    "manifests for Cilium": cni(
+        "cilium", "manifests", ["/srv/a.yml"], "for calico and custom, not for cilium", "custom"
+    ),
     "manifest at a relative path": cni("custom", "manifests", ["a.yml"], "path is absolute", "/srv/a.yml", where="[0]"),
     "manifest of another kind": cni("custom", "manifests", ["/srv/a.tf"], "YAML or JSON", ".yml", where="[0]"),
     "manifest named twice": cni(
