@@ -11,8 +11,8 @@ version_added: "0.1.0"
 description:
   - Turns the plan of M(kateskit.klubster.cluster_plan) into the set of its provider, for
     M(kateskit.klubster.cluster_objects).
-  - Charts are rendered by C(helm template), with the Helm of the bundle or of the C(PATH). What was rendered of the same
-    chart and values before is read from the cache. Hooks of charts are left out.
+  - Charts are rendered by C(helm template), with the Helm of the bundle or of the C(PATH). What was rendered of the
+    same chart and values before is read from the cache. Hooks of charts are left out.
 author:
   - KatesKit developers (@kateskit)
 positional: _input

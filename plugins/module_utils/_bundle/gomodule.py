@@ -241,7 +241,8 @@ def _whole(component: Component, work: Path, *, run: Runner, env: t.Mapping[str,
     directory, h1 = download(component, run=run, env=env)
     wanted = _sums(work).get((component.module, version), "")
     if h1 != wanted:
-        said = f"verifying {component.module}@{version}: checksum mismatch\n\tdownloaded: {h1}\n\tgo.sum: {wanted or 'none'}"
+        sums = f"downloaded: {h1}\n\tgo.sum: {wanted or 'none'}"
+        said = f"verifying {component.module}@{version}: checksum mismatch\n\t{sums}"
         raise explain(component.name, said, fetching=True)
     return Module(component.module, version, h1, directory)
 

@@ -79,7 +79,12 @@ def unfit(manifest: Manifest, plan: t.Mapping[str, t.Any]) -> list[Problem]:
     needed = images_for(layout, "server", plan["images"]) if layout else plan["images"]
     absent += [f"image {name}" for name in needed if name not in images]
     row = PROVIDERS.get((plan.get("cni") or {}).get("layer", ""))
-    if row is not None and row.chart == "bundle" and not plan["cni"]["chart"] and f"charts/{row.name}/Chart.yaml" not in files:
+    if (
+        row is not None
+        and row.chart == "bundle"
+        and not plan["cni"]["chart"]
+        and f"charts/{row.name}/Chart.yaml" not in files
+    ):
         remedy = "Build it: playbooks/bundle.yml -e '{source_bundle_sets: [cluster, cni]}', or set klubster_cni_chart."
         rule = f"The bundle has no chart of {row.name}."
         problems.append(Problem("klubster_bundle_dir", str(manifest.directory), rule, remedy))

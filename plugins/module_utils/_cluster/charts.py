@@ -124,7 +124,9 @@ def _chart_problems(plan: Plan) -> list[Problem]:
         return found
     wanted = str(cni.get("chart_sha256") or "")
     if chart.is_dir() and not (chart / "Chart.yaml").is_file():
-        found.append(Problem(VARIABLE, str(chart), "A chart's folder has a Chart.yaml.", "Name the folder that has it."))
+        found.append(
+            Problem(VARIABLE, str(chart), "A chart's folder has a Chart.yaml.", "Name the folder that has it.")
+        )
     elif not chart.exists():
         found.append(Problem(VARIABLE, str(chart), "There is no such folder or file here.", "Put the chart there."))
     elif wanted and chart.is_file() and sha256_of(chart) != wanted:
@@ -161,7 +163,7 @@ def rendered(plan: Plan, values: Values) -> list[Object]:
         raise helm.HelmError("; ".join(str(problem) for problem in wrong))
     row = CHARTS[plan["cni"]["layer"]]
     version = str(plan["engine"]["version"]).partition("+")[0]
-    return helm.render(program, chart, helm.Release(row.release, row.namespace, version), values, cache())
+    return helm.render(program, chart, helm.Release(row.release, row.namespace, version), values, cache=cache())
 
 
 def objects_of(name: str) -> list[Object]:
@@ -173,10 +175,7 @@ def objects_of(name: str) -> list[Object]:
         text = Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise DefinitionError(f"{name} cannot be read: {getattr(exc, 'strerror', None) or exc}.") from exc
-    found = manifests.parse(text, name)
-    if not all(isinstance(entry, dict) for entry in found):
-        raise DefinitionError(f"{name} holds something else than objects of Kubernetes.")
-    return found
+    return manifests.parse(text, name)
 
 
 __all__ = (

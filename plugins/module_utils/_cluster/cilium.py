@@ -4,7 +4,7 @@
 
 """Values for Cilium's chart.
 
-Hubble stays off: its certificates would be made anew at each rendering. Nodes' networks are those that Kubernetes gives.
+Hubble stays off: its certificates would be made anew at each rendering. Nodes have the networks that Kubernetes gives.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Renders charts by ``helm template``. What was rendered once of the same chart, values and Helm is read from the cache.
+"""Renders charts by ``helm template``. What was rendered before of the same chart, values and Helm is kept.
 
 Nothing is installed by Helm: what it prints becomes a set of cluster objects like any other. Hooks are left out.
 """
@@ -82,6 +82,7 @@ def render(
     chart: Path,
     release: Release,
     values: t.Mapping[str, t.Any],
+    *,
     cache: Path,
     run: Runner = run_program,
 ) -> list[Object]:

@@ -22,7 +22,12 @@ def values(plan: Plan, directories: tuple[str, str]) -> Object:
     cni, api = plan["cni"], plan["api"]
     (image,) = CHARTS["kube_router"].images
     return {
-        "image": {"repository": image.repository, "tag": image.tag, "digest": image.digest, "pullPolicy": "IfNotPresent"},
+        "image": {
+            "repository": image.repository,
+            "tag": image.tag,
+            "digest": image.digest,
+            "pullPolicy": "IfNotPresent",
+        },
         "overlay": cni["backend"] == "ipip",
         "serviceProxy": cni["service_proxy"],
         "serviceNetworks": list(plan["networks"]["service"]),

@@ -174,7 +174,7 @@ class _Judge:
         self._ports(name, probe)
         self._remains(name, role, probe)
         self._membership(name, probe)
-        self._kept(name, probe)
+        self._kept(probe)
         self._network(name, machine["address"], probe)
 
     def version(self, probes: t.Mapping[str, Probe]) -> None:
@@ -482,7 +482,7 @@ class _Judge:
                     "Reset it with that cluster's inventory first, or correct the name.",
                 )
 
-    def _kept(self, name: str, probe: Probe) -> None:
+    def _kept(self, probe: Probe) -> None:
         """What a living cluster would not take, as its servers say; each says the same."""
         look = (probe.get("layers") or {}).get(self._plan["engine"]["name"]) or {}
         known = {problem.variable for problem in self.problems}

@@ -273,7 +273,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "klubster_cni",
         "str",
-        "Provider of the pod network. V(custom): manifests or a chart of your own; V(none): you bring it yourself later.",
+        "Provider of the pod network. V(custom): manifests or a chart of your own; V(none): you bring it later.",
         default="flannel",
         choices=tuple(PROVIDERS),
     ),
@@ -293,8 +293,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "klubster_cni_chart",
         "str",
-        "Helm chart of the provider: a folder or a .tgz on the controller, or a URL. V(calico) needs one, V(cilium) has one"
-        " in the bundle.",
+        "Helm chart of the provider: a folder or a .tgz on the controller, or a URL. V(calico) needs one, V(cilium) has"
+        " one in the bundle.",
     ),
     Variable("klubster_cni_chart_sha256", "str", "Sum of the chart's .tgz; a URL needs it."),
     Variable("klubster_cni_values", "dict", "Values of the chart, laid over ours. No secrets.", default={}),

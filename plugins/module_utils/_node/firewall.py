@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Firewall rules of kube-proxy and providers of the pod network: taken away one by one, so that rules of others survive."""
+"""Firewall rules of kube-proxy and of pod networks: taken away one by one, so that rules of others survive."""
 
 from __future__ import annotations
 

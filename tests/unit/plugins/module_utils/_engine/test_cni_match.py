@@ -30,12 +30,12 @@ class FakeApi:
         return True
 
     def patch(self, path: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        raise AssertionError
+        raise AssertionError(f"nothing is changed: {path} {body}")
 
     post = patch
 
     def delete(self, path: str) -> None:
-        raise AssertionError
+        raise AssertionError(f"nothing is removed: {path}")
 
 
 def living(provider: str, backend: str, **changes: t.Any) -> FakeApi:

@@ -94,7 +94,7 @@ CHART: dict[str, t.Any] = {"klubster_cni_chart": "/srv/tigera-operator"}
 FILES: dict[str, t.Any] = {"klubster_cni_manifests": ["/srv/network.yml"]}
 
 
-def cni(
+def cni(  # noqa: PLR0917 - a row of the table
     provider: str,
     name: str,
     value: t.Any,
