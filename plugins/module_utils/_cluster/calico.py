@@ -62,7 +62,6 @@ def namespace() -> Object:
 def _pool(network: str, backend: str) -> Object:
     family = 6 if ":" in network else 4
     return {
-        "name": f"default-ipv{family}-ippool",
         "cidr": network,
         "blockSize": _BLOCKS[family],
         "encapsulation": _ENCAPSULATIONS[backend],

@@ -132,18 +132,18 @@ def test_directories_are_those_that_the_runtime_takes_without_a_network_of_the_e
 
 
 CALICO: list[tuple[Object, Object]] = [
-    ({}, {"bgp": "Disabled", "pools": [("default-ipv4-ippool", "10.244.0.0/16", 26, "VXLAN")]}),
+    ({}, {"bgp": "Disabled", "pools": [("10.244.0.0/16", 26, "VXLAN")]}),
     (
         {"klubster_cni_backend": "ipip"},
-        {"bgp": "Enabled", "pools": [("default-ipv4-ippool", "10.244.0.0/16", 26, "IPIP")]},
+        {"bgp": "Enabled", "pools": [("10.244.0.0/16", 26, "IPIP")]},
     ),
     (
         {"klubster_cni_backend": "bgp", **DUAL},
         {
             "bgp": "Enabled",
             "pools": [
-                ("default-ipv4-ippool", "10.244.0.0/16", 26, "None"),
-                ("default-ipv6-ippool", "fd00:42::/56", 122, "None"),
+                ("10.244.0.0/16", 26, "None"),
+                ("fd00:42::/56", 122, "None"),
             ],
         },
     ),
@@ -154,7 +154,7 @@ CALICO: list[tuple[Object, Object]] = [
 def test_the_installation(changes: Object, expected: Object) -> None:
     found = calico.installation(plan(klubster_cni="calico", **CHART, **changes))["spec"]["calicoNetwork"]
     assert found["bgp"] == expected["bgp"]
-    pools = [(pool["name"], pool["cidr"], pool["blockSize"], pool["encapsulation"]) for pool in found["ipPools"]]
+    pools = [(pool["cidr"], pool["blockSize"], pool["encapsulation"]) for pool in found["ipPools"]]
     assert pools == expected["pools"]
     assert (found["containerIPForwarding"], found["linuxDataplane"]) == ("Enabled", "Iptables")
     detected = [key for key in found if key.startswith("nodeAddressAutodetection")]
