@@ -122,7 +122,7 @@ class Cni:
     chart: str = ""
     chart_sha256: str = ""
     #: values of the user for the chart, laid over ours
-    values: dict[str, t.Any] = field(default_factory=dict)
+    values: dict[str, t.Any] = field(default_factory=dict, hash=False)
     #: files on the controller
     manifests: tuple[str, ...] = ()
 
