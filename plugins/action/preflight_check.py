@@ -14,6 +14,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import I
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.describe import describe
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.preflight import Limits, judge
 from ansible_collections.kateskit.klubster.plugins.plugin_utils import _release
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._charts import chart_problems
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._upstream import fetch_manifests
 
@@ -88,6 +89,7 @@ def _bundle(plan: dict[str, t.Any]) -> tuple[list[Problem], Manifest | None]:
             rule = "The folder holds a release with its list of sums."
             problems.append(Problem("klubster_airgap_dir", engine["release_dir"], rule, str(exc)))
     problems += fetch_manifests(plan)
+    problems += chart_problems(plan)
     if not engine["needs_bundle"]:
         return problems, None
     try:

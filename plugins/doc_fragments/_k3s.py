@@ -62,6 +62,10 @@ options:
     type: str
     default: none
     choices: [none, cis]
+  cni:
+    description: What a machine has to know of the pod network. C(kept) is what a living cluster keeps of it.
+    type: dict
+    default: {}
   single_node:
     description: Whether the server takes the user's pods.
     type: bool

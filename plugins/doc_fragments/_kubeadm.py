@@ -44,6 +44,12 @@ options:
     description: Entries for KubeProxyConfiguration, laid over this collection's own.
     type: dict
     default: {}
+  cni:
+    description:
+      - What a machine has to know of the pod network. C(kept) is what a living cluster keeps of it, C(service_proxy)
+        whether its provider does kube-proxy's work.
+    type: dict
+    default: {}
   single_node:
     description: Whether servers are open for the user's pods.
     type: bool

@@ -100,6 +100,10 @@ options:
           labels:
             description: Without a name, labels of the objects, such as V(app=web).
             type: str
+      wait_own:
+        description: Whether the set's own objects have to be ready, too, and not only those of O(sets[].wait_for).
+        type: bool
+        default: true
       fixed:
         description:
           - Properties that cannot change in a living cluster. They are remembered when the set is first applied;

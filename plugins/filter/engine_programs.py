@@ -13,7 +13,7 @@ author:
 description:
   - Which files of the bundle an engine needs on a machine, and where they go, as the
     C(files) of M(kateskit.klubster.verified_install).
-positional: _input, bundle_dir
+positional: _input, bundle_dir, plugins
 options:
   _input:
     description: The engine.
@@ -23,6 +23,10 @@ options:
     description: Folder of the bundle on the controller.
     type: path
     required: true
+  plugins:
+    description: Whether the bundle's CNI plugins are among them. Some providers of the pod network bring their own.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -49,10 +53,10 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import K
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import programs
 
 
-def engine_programs(engine: t.Any, bundle_dir: t.Any) -> list[dict[str, str]]:
+def engine_programs(engine: t.Any, bundle_dir: t.Any, plugins: t.Any = True) -> list[dict[str, str]]:
     """The engine's own programs and all CNI plugins of the bundle."""
     try:
-        return programs(BUNDLED[str(engine)], Manifest.load(str(bundle_dir)))
+        return programs(BUNDLED[str(engine)], Manifest.load(str(bundle_dir)), plugins=bool(plugins))
     except KlubsterError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

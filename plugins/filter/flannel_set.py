@@ -22,7 +22,7 @@ options:
     type: str
     required: true
   backend:
-    description: How packets go from node to node, V(vxlan) or V(host-gw).
+    description: How packets go from node to node, V(vxlan), V(host-gw) or V(wireguard-native).
     type: str
     default: vxlan
   networks:

@@ -13,10 +13,13 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import Layout
 
 
-def programs(layout: Layout, manifest: Manifest) -> list[dict[str, str]]:
-    """The engine's own programs and all CNI plugins of the bundle, with their places."""
+def programs(layout: Layout, manifest: Manifest, *, plugins: bool = True) -> list[dict[str, str]]:
+    """The engine's own programs and all CNI plugins of the bundle, with their places.
+
+    :param plugins: False where the provider of the pod network brings its own, which it would write over ours.
+    """
     files = [{"source": source, "path": path} for source, path in layout.programs.items()]
-    for plugin in manifest.of_kind("cni"):
+    for plugin in manifest.of_kind("cni") if plugins else ():
         files.append({"source": plugin.name, "path": f"{layout.cni_programs}/{plugin.path.name}"})
     return files
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "klubster"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
+SCHEDULER = "kube-scheduler"
 STARTUP = 60.0
 
 
@@ -33,10 +34,13 @@ def missing() -> list[str]:
 
 
 class ControlPlane:
-    """Starts the programs in a folder and ends them again."""
+    """Starts the programs in a folder and ends them again.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    :param scheduler: also give pods their nodes; what plays a node is for the test to make.
+    """
+
+    def __init__(self, folder: Path, *, scheduler: bool = False) -> None:
+        self._folder, self._scheduler = folder, scheduler
         self._processes: list[subprocess.Popen[bytes]] = []
         self.port, self._client_port, self._peer_port = _free_ports(3)
         self.kubeconfig = folder / "kubeconfig"
@@ -46,6 +50,8 @@ class ControlPlane:
             self._certificates()
             self._start_all()
             self._wait()
+            if self._scheduler:
+                self._start(SCHEDULER, f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
         except BaseException:
             self.stop()
             raise

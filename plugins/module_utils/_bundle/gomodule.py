@@ -143,6 +143,9 @@ def refresh(component: Component, folder: Path, *, run: Runner, env: t.Mapping[s
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("go.mod", "go.sum"):
         (folder / name).unlink(missing_ok=True)
+    if not component.programs:
+        _pin(component, folder, str(own["Go"]), run=run, env=env)
+        return
     (folder / "go.mod").write_text(_go_mod(component, own), encoding="utf-8")
     # Listing with -mod=mod fetches what the packages need and writes down exactly that; nothing is compiled.
     _go(run, component, ["go", "-C", str(folder), "list", "-mod=mod", "-deps", *_build_flags(component)], env)
@@ -163,11 +166,13 @@ def fetch(component: Component, work: Path, *, run: Runner, env: t.Mapping[str, 
 
     :param work: holds the component's go.mod and go.sum.
     """
+    if not component.programs:
+        return (_whole(component, work, run=run, env=env),)
     replaced = "{{if .Replace}}{{.Replace.Path}} {{.Replace.Version}}{{else}}- -{{end}}"
     line = "{{with .Module}}{{.Path}} {{.Version}} " + replaced + " {{.Dir}}{{end}}"
     argv = ["go", "-C", str(work), "list", "-mod=readonly", "-deps", "-f", line, *_build_flags(component)]
     output = _go(run, component, argv, env, fetching=True)
-    sums = {(words[0], words[1]): words[2] for words in map(str.split, _lines(work / "go.sum")) if len(words) == 3}
+    sums = _sums(work)
     found: dict[tuple[str, str], Module] = {}
     for path, version, other, other_version, directory in (
         entry.split(" ", 4) for entry in output.splitlines() if entry.strip()
@@ -185,6 +190,8 @@ def compile_programs(
 
     :param source: the folder of the component's own module, for its C programs.
     """
+    if not component.programs:
+        return
     stage = work / "out"
     stage.mkdir(parents=True, exist_ok=True)
     argv = ["go", "-C", str(work), "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", f"{stage}/"]
@@ -202,15 +209,46 @@ def compile_programs(
 
 def download(component: Component, *, run: Runner, env: t.Mapping[str, str]) -> tuple[Path, str]:
     """Fetch the component's own module; its folder and its h1 sum."""
+    found = _downloaded(component, run=run, env=env)
+    return Path(found["Dir"]), str(found["Sum"])
+
+
+def _downloaded(component: Component, *, run: Runner, env: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """What the Go client says of the component's own module, which the checksum database has vouched for."""
     argv = ["go", "mod", "download", "-json", f"{component.module}@v{component.version}"]
     done = run(argv, check=False, env=env)
     try:
-        found = json.loads(done.stdout)
+        found: dict[str, t.Any] = json.loads(done.stdout)
     except ValueError:
         found = {}
     if done.rc != 0 or "Dir" not in found:
         raise explain(component.name, found.get("Error") or done.stderr or done.stdout)
-    return Path(found["Dir"]), str(found["Sum"])
+    return found
+
+
+def _pin(component: Component, folder: Path, go: str, *, run: Runner, env: t.Mapping[str, str]) -> None:
+    """Of a component of which only files are taken, the module alone is held to its sum: nothing of it is compiled."""
+    found, name = _downloaded(component, run=run, env=env), f"{component.module} v{component.version}"
+    (folder / "go.mod").write_text(_go_mod(component, {"Go": go}), encoding="utf-8")
+    (folder / "go.sum").write_text(f"{name} {found['Sum']}\n{name}/go.mod {found['GoModSum']}\n", encoding="utf-8")
+
+
+def _whole(component: Component, work: Path, *, run: Runner, env: t.Mapping[str, str]) -> Module:
+    """The module of a component without programs, if it is the one whose sum was committed."""
+    version = f"v{component.version}"
+    if component.source == "git":
+        return Module(component.module, version, "", work)
+    directory, h1 = download(component, run=run, env=env)
+    wanted = _sums(work).get((component.module, version), "")
+    if h1 != wanted:
+        sums = f"downloaded: {h1}\n\tgo.sum: {wanted or 'none'}"
+        said = f"verifying {component.module}@{version}: checksum mismatch\n\t{sums}"
+        raise explain(component.name, said, fetching=True)
+    return Module(component.module, version, h1, directory)
+
+
+def _sums(work: Path) -> dict[tuple[str, str], str]:
+    return {(words[0], words[1]): words[2] for words in map(str.split, _lines(work / "go.sum")) if len(words) == 3}
 
 
 def go_output_name(package: str) -> str:

@@ -111,12 +111,13 @@ class Applier:
                 else:
                     self._satisfy_all(one, [step])
         for one in present:
-            self._wait_ready(one, [Ref.of(obj) for obj in one.base], one.wait_for)
+            # What an operator makes of custom resources cannot be there before them.
+            self._wait_ready(one, [Ref.of(obj) for obj in one.base], () if one.custom else one.wait_for)
         for one in present:
             if one.custom:
                 self._satisfy_all(one, list(one.custom))
             self._prune(one)
-            self._wait_ready(one, [Ref.of(obj) for obj in one.custom])
+            self._wait_ready(one, [Ref.of(obj) for obj in one.custom], one.wait_for if one.custom else ())
             if self._options.prune:
                 self._write_record(one, one.kinds)
         for one in reversed(self._sets):
@@ -355,7 +356,7 @@ class Applier:
     def _wait_ready(self, one: ObjectSet, refs: t.Sequence[Ref], others: t.Sequence[WaitFor] = ()) -> None:
         if not self._options.wait:
             return
-        waiting = [ref for ref in refs if why_not_ready(self._live[ref])]
+        waiting = [ref for ref in refs if one.wait_own and why_not_ready(self._live[ref])]
         foreign = list(others)
 
         def missing() -> dict[str, str]:

@@ -19,6 +19,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects
     Object,
     digest_of,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import REMEDY, kept
 
 SET = "cni"
 IMAGES = ("flannel", "shell")
@@ -29,10 +30,8 @@ _CONFIG_DIGEST = "klubster.kateskit.dev/config"
 _WRITER = "cni-config"
 _SCRIPT_DIR = "/etc/klubster"
 _VXLAN_OVERHEAD = 50
-_REMEDY = (
-    "Pods keep the network they were born with, so the cluster has to be made anew: save what it holds, run "
-    "playbooks/reset.yml and then playbooks/site.yml with the new value. To keep the cluster, put the old value back."
-)
+#: how flanneld calls a backend, where that differs
+_TYPES = {"wireguard-native": "wireguard"}
 
 # Runs in the bundle's small shell: its words are POSIX sh, its programs mv, cat and sleep. flanneld replaces its file
 # by renaming, and counts the first address of the subnet (network + 1) as the subnet.
@@ -94,7 +93,7 @@ def flannel_set(
 ) -> Object:
     """The set with Flannel; ready when every node is, and the cluster's DNS, which could not start before.
 
-    :param backend: ``vxlan`` or ``host-gw``.
+    :param backend: ``vxlan``, ``host-gw`` or ``wireguard-native``.
     :param networks: the pods' networks, one per address family.
     :param mtu: bytes of the pods' packets; without it flanneld finds out.
     """
@@ -110,8 +109,8 @@ def flannel_set(
     return {
         "name": SET,
         "definitions": objects,
-        "fixed": {"provider": "flannel", "backend": backend, "networks": ",".join(networks)},
-        "fixed_remedy": _REMEDY,
+        "fixed": kept("flannel", backend, networks, service_proxy=False),
+        "fixed_remedy": REMEDY,
         "wait_for": [
             {"api_version": "v1", "kind": "Node"},
             {"api_version": "apps/v1", "kind": "Deployment", "namespace": "kube-system", "name": "coredns"},
@@ -121,12 +120,12 @@ def flannel_set(
 
 def no_cni_set() -> Object:
     """The set of a cluster whose user brings the network: nothing, and a note that it is so."""
-    return {"name": SET, "definitions": [], "fixed": {"provider": "none"}, "fixed_remedy": _REMEDY}
+    return {"name": SET, "definitions": [], "fixed": {"provider": "none"}, "fixed_remedy": REMEDY}
 
 
 def network_settings(backend: str, networks: t.Sequence[str], mtu: int | None) -> Object:
     """flanneld's net-conf.json."""
-    settings: Object = {"EnableNFTables": False, "Backend": {"Type": backend}}
+    settings: Object = {"EnableNFTables": False, "Backend": {"Type": _TYPES.get(backend, backend)}}
     if backend == "vxlan" and mtu:
         # flanneld takes its overhead off what it is told.
         settings["Backend"]["MTU"] = mtu + _VXLAN_OVERHEAD

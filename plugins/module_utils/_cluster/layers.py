@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import (
-    flannel,
+    cni_layer,
     local_path,
     metallb,
     policies,
@@ -22,12 +22,9 @@ Plan = t.Mapping[str, t.Any]
 
 
 def cni_sets(bundle: Bundle, plan: Plan) -> list[Object]:
-    cni, engine = plan["cni"], plan["engine"]
+    engine = plan["engine"]
     further = [policies.policies_set(engine["profile"])] if engine["name"] == "k3s" else []
-    if cni.get("layer", cni["provider"]) == "none":
-        return [flannel.no_cni_set(), *further]
-    networks = plan["networks"]["pod"]
-    return [*further, flannel.flannel_set(bundle, backend=cni["backend"], networks=networks, mtu=cni.get("mtu"))]
+    return [cni_layer.layer_set(bundle, plan), *further]
 
 
 def storage_sets(bundle: Bundle, plan: Plan) -> list[Object]:

@@ -66,13 +66,17 @@ def parse(text: str, name: str) -> list[Object]:
     """The documents of a YAML text.
 
     :param name: what to call it in an error.
+    :raises DefinitionError: it is not YAML, or not objects.
     """
     # The same safe loader, in C where there is one: MetalLB's manifest has two thousand lines.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return flatten(yaml.load_all(text, Loader=loader))
+        documents = list(yaml.load_all(text, Loader=loader))
     except yaml.YAMLError as exc:
         raise DefinitionError(f"{name} cannot be read as YAML: {exc}") from exc
+    if any(not isinstance(document, (dict, type(None))) for document in documents):
+        raise DefinitionError(f"{name} holds something else than objects of Kubernetes.")
+    return flatten(documents)
 
 
 def the(objects: t.Iterable[Object], kind: str, name: str) -> Object:

@@ -73,6 +73,7 @@ ARGUMENT: dict[str, t.Any] = {
                 "labels": {"type": "str"},
             },
         },
+        "wait_own": {"type": "bool", "default": True},
         "fixed": {"type": "dict", "default": {}},
         "fixed_remedy": {"type": "str", "default": ""},
     },
@@ -119,6 +120,8 @@ class ObjectSet:
     definitions: tuple[Object, ...] = ()
     generated: tuple[GeneratedSecret, ...] = ()
     wait_for: tuple[WaitFor, ...] = ()
+    #: whether its own objects have to be ready, too
+    wait_own: bool = True
     #: properties that a living cluster cannot change, such as the provider of the pod network
     fixed: dict[str, str] = field(default_factory=dict)
     #: what to do when one of them has to change after all
@@ -166,6 +169,7 @@ class ObjectSet:
                 )
                 for entry in data.get("wait_for") or []
             ),
+            wait_own=data.get("wait_own") is not False,
             fixed={str(key): str(value) for key, value in (data.get("fixed") or {}).items()},
             fixed_remedy=str(data.get("fixed_remedy") or ""),
             state="absent" if data.get("state") == "absent" else "present",

@@ -13,11 +13,17 @@ import contextlib
 import secrets
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import block_yaml, drain, k3s_match, nodes
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
+    block_yaml,
+    cni_match,
+    drain,
+    k3s_match,
+    nodes,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, api_of_kubeconfig
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
@@ -73,6 +79,8 @@ class K3sSettings:
     api_address: str
     single_node: bool = False
     embedded: bool = True
+    #: what of the pod network a living cluster keeps
+    kept: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,10 @@ class K3s:
             if api is not None and ready:
                 compared = self._compared(api, machines, config)
         have = self._ca_hash()
-        refused = [*compared.refused, *_other_authority(self.node.name, authority, have)]
+        refused = [
+            *self._other_network(compared.refused, ready=ready),
+            *_other_authority(self.node.name, authority, have),
+        ]
         return NodeState(
             phase,
             api_ready=ready,
@@ -345,6 +356,13 @@ class K3s:
             tuple(machine.name for machine in machines if machine.name not in found),
             tuple(k3s_match.refused(config, found.get(self.node.name, {})) if config is not None else ()),
         )
+
+    def _other_network(self, refused: t.Sequence[Problem], *, ready: bool) -> list[Problem]:
+        """What k3s's own keys refuse already names the variables; the layer's note says no more."""
+        api = self.api() if ready else None
+        if api is None or any("klubster_cni" in problem.variable for problem in refused):
+            return list(refused)
+        return [*refused, *cni_match.refused(api, self.cluster.kept)]
 
     def _taints(self, node: NodeSettings) -> list[dict[str, str]]:
         own = [taint_of(written) for written in node.taints]

@@ -131,6 +131,7 @@ def cluster_of(plan: t.Mapping[str, t.Any], **further: t.Any) -> K3sCluster:
         "alternative_names": (api["address"],),
         "cni": plan["cni"]["provider"],
         "flannel_backend": plan["cni"]["backend"],
+        "kube_proxy": not plan["cni"].get("service_proxy", False),
         "disabled": tuple(disabled),
         "exempt": tuple(exempt),
         "datastore": "sqlite" if single else "etcd",

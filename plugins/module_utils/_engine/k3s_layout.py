@@ -13,6 +13,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_l
     EngineLayout,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import Release, Role
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import INTERFACES, MOUNTS
 
 _DATA = "/var/lib/rancher/k3s"
 #: since then a folder of the same name with every version holds the built-in CNI programs
@@ -79,7 +80,10 @@ K3S = K3sLayout(
     node_units=("k3s.service", "k3s-agent.service"),
     runtime_units=(),
     signs=(f"{_DATA}/server/token", f"{_DATA}/agent/etc/containerd"),
-    mounts=("/run/k3s", "/run/containerd", "/var/lib/kubelet", "/run/netns", "/var/run/netns", f"{_DATA}/agent"),
+    mounts=(
+        *("/run/k3s", "/run/containerd", "/var/lib/kubelet", "/run/netns", "/var/run/netns", f"{_DATA}/agent"),
+        *MOUNTS,
+    ),
     etcd_certificates=(
         f"{_DATA}/server/tls/etcd/server-ca.crt",
         f"{_DATA}/server/tls/etcd/client.crt",
@@ -134,7 +138,7 @@ K3S = K3sLayout(
         "/var/log/pods",
     ),
     incidental=KUBELET_INCIDENTAL,
-    interfaces=("cni0", "flannel.1", "flannel-v6.1", "flannel-wg", "flannel-wg-v6", "kube-ipvs0"),
+    interfaces=INTERFACES,
 )
 
 __all__ = ("K3S", "K3sLayout")

@@ -31,6 +31,7 @@ _VARIABLES = {
     "cluster-dns": "klubster_service_network",
     "cluster-domain": "klubster_dns_domain",
     "disable": "klubster_load_balancer, or klubster_k3s_config.disable",
+    "disable-kube-proxy": "klubster_cni_service_proxy, or klubster_k3s_config.disable-kube-proxy",
     "disable-network-policy": "klubster_cni, or klubster_k3s_config.disable-network-policy",
     "flannel-backend": "klubster_cni, klubster_cni_backend",
     "secrets-encryption": "klubster_secrets_encryption, or klubster_profile",

@@ -100,6 +100,12 @@ _RULES = (
         "Leave the key out.",
     ),
     _Rule(
+        "kube-proxy-arg",
+        _has("kube-proxy-arg", "disable-kube-proxy"),
+        "There is no kube-proxy here, so nothing reads this key.",
+        "Leave it out, or set klubster_cni_service_proxy: false.",
+    ),
+    _Rule(
         "secrets-encryption-provider",
         _first_without("secrets-encryption-provider", "secrets-encryption"),
         "Nothing is encrypted while 'secrets-encryption' is off.",

@@ -49,6 +49,7 @@ ARGUMENTS: dict[str, t.Any] = {
         },
     },
     "datastore": {"type": "str", "default": "etcd", "choices": ["etcd", "sqlite", "external"]},
+    "cni": {"type": "dict", "default": {}},
     "single_node": {"type": "bool", "default": False},
     "profile": {"type": "str", "default": "none", "choices": ["none", "cis"]},
 }
@@ -80,6 +81,7 @@ def machine_of(params: t.Mapping[str, t.Any], runner: Runner = run, directory: P
             api_address=api["address"],
             single_node=bool(params.get("single_node")),
             embedded=params.get("datastore", "etcd") == "etcd",
+            kept=dict((params.get("cni") or {}).get("kept") or {}),
         )
         return K3s(
             K3S, settings, node_of(params["node"]), runner, directory, timeout=float(params.get("timeout") or 300)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result, Runner
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import drain, nodes
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import cni_match, drain, nodes
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeadm_config as config
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, HttpsApi
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.certificates import public_key_hash
@@ -36,7 +36,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker i
     write_marker,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, Phase
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, KlubsterError, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import journal
 
@@ -111,13 +111,14 @@ class Kubeadm:
         if phase != "complete":
             return NodeState(phase, node_name=self.node.name, address=self.node.address)
         ca_hash = public_key_hash(self._ca.read_text(encoding="ascii"))
-        api_ready, proxy = False, ""
+        api_ready, proxy, unlike = False, "", list[Problem]()
         node = self._node_object()
         if self.is_server:
             admin = self.api(administrator=True)
             api_ready = admin.ready()
             if api_ready:
                 proxy = self._proxy_digest(admin)
+                unlike = cni_match.refused(admin, self.cluster.kept)
         return NodeState(
             phase,
             api_ready=api_ready,
@@ -128,6 +129,7 @@ class Kubeadm:
             address=self.node.address,
             versions=self._versions(node),
             closed=drain.is_ours(node),
+            refused=tuple({key: str(value) for key, value in vars(problem).items()} for problem in unlike),
         )
 
     def control_plane_differs(self) -> bool:
@@ -182,7 +184,8 @@ class Kubeadm:
             self._kubeadm(["init", "--config", str(path), "--skip-token-print", "--skip-certificate-key-print"])
         self.wait_ready()
         api = self.api(administrator=True)
-        api.patch(_PROXY, {"metadata": {"annotations": {_DIGEST: self.proxy_wanted()}}})
+        if self.cluster.has_kube_proxy:
+            api.patch(_PROXY, {"metadata": {"annotations": {_DIGEST: self.proxy_wanted()}}})
         self._reconcile(api, self.node)
         self._completed("init")
 
@@ -288,7 +291,9 @@ class Kubeadm:
         return self._reconcile(self.api(administrator=True), node)
 
     def proxy_wanted(self) -> str:
-        """Digest of what kube-proxy's configuration is made from."""
+        """Digest of what kube-proxy's configuration is made from; empty where there is no kube-proxy."""
+        if not self.cluster.has_kube_proxy:
+            return ""
         return nodes.digest(config.kube_proxy(self.cluster))
 
     # --- waiting

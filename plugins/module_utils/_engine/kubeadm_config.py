@@ -57,6 +57,10 @@ class ClusterSettings:
     kubelet_config: dict[str, t.Any] = field(default_factory=dict)
     kube_proxy_config: dict[str, t.Any] = field(default_factory=dict)
     single_node: bool = False
+    #: False where the provider of the pod network does its work
+    has_kube_proxy: bool = True
+    #: what of the pod network a living cluster keeps
+    kept: dict[str, str] = field(default_factory=dict)
     #: names and addresses under which clients may reach the API, besides those of kubeadm
     alternative_names: tuple[str, ...] = ()
 
@@ -109,10 +113,11 @@ def init(cluster: ClusterSettings, node: NodeSettings) -> list[dict[str, t.Any]]
             "bootstrapTokens": [{"ttl": INVITATION_TTL}],
             "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": cluster.api_port},
             "nodeRegistration": _registration(cluster, node),
+            **_skipped(cluster),
         },
         cluster_configuration(cluster),
         kubelet(cluster),
-        kube_proxy(cluster),
+        *([kube_proxy(cluster)] if cluster.has_kube_proxy else []),
     ]
 
 
@@ -186,8 +191,12 @@ def upgrade(cluster: ClusterSettings) -> list[dict[str, t.Any]]:
         {
             "apiVersion": _API,
             "kind": "UpgradeConfiguration",
-            "apply": {"kubernetesVersion": f"v{cluster.version}", "imagePullPolicy": "Never"},
-            "node": {"imagePullPolicy": "Never"},
+            "apply": {
+                "kubernetesVersion": f"v{cluster.version}",
+                "imagePullPolicy": "Never",
+                **_skipped(cluster),
+            },
+            "node": {"imagePullPolicy": "Never", **_skipped(cluster)},
         }
     ]
 
@@ -249,6 +258,10 @@ def _registration(cluster: ClusterSettings, node: NodeSettings) -> dict[str, t.A
         "taints": taints_of(cluster, node),
         "kubeletExtraArgs": arguments,
     }
+
+
+def _skipped(cluster: ClusterSettings) -> dict[str, t.Any]:
+    return {} if cluster.has_kube_proxy else {"skipPhases": ["addon/kube-proxy"]}
 
 
 def _is_reserved(key: str) -> bool:

@@ -35,6 +35,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "images": {"type": "dict", "default": {}},
     "kubelet_config": {"type": "dict", "default": {}},
     "kube_proxy_config": {"type": "dict", "default": {}},
+    "cni": {"type": "dict", "default": {}},
     "single_node": {"type": "bool", "default": False},
 }
 
@@ -214,7 +215,7 @@ def _service(machine: Kubeadm, *, joined: bool) -> services.Service:
 
 
 def _cluster(params: t.Mapping[str, t.Any]) -> ClusterSettings:
-    api, networks, images = params["api"], params["networks"], params["images"]
+    api, networks, images, cni = params["api"], params["networks"], params["images"], params.get("cni") or {}
     return ClusterSettings(
         name=params["cluster"],
         version=params["version"],
@@ -232,6 +233,8 @@ def _cluster(params: t.Mapping[str, t.Any]) -> ClusterSettings:
         kubelet_config=dict(params.get("kubelet_config") or {}),
         kube_proxy_config=dict(params.get("kube_proxy_config") or {}),
         single_node=bool(params.get("single_node")),
+        has_kube_proxy=not cni.get("service_proxy"),
+        kept=dict(cni.get("kept") or {}),
     )
 
 

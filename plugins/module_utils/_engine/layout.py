@@ -14,6 +14,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_l
     EngineLayout,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import INTERFACES, MOUNTS
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ KUBEADM = Layout(
     node_units=("kubelet.service",),
     runtime_units=("containerd.service",),
     signs=("/etc/kubernetes/kubelet.conf",),
-    mounts=("/var/lib/kubelet", "/run/containerd", "/var/lib/containerd", "/run/netns", "/var/run/netns"),
+    mounts=("/var/lib/kubelet", "/run/containerd", "/var/lib/containerd", "/run/netns", "/var/run/netns", *MOUNTS),
     etcd_certificates=(
         "/etc/kubernetes/pki/etcd/ca.crt",
         "/etc/kubernetes/pki/etcd/server.crt",
@@ -93,7 +94,7 @@ KUBEADM = Layout(
         "/usr/local/share/ca-certificates",
         "/usr/share/ca-certificates",
     ),
-    interfaces=("cni0", "flannel.1", "flannel-v6.1", "kube-ipvs0"),
+    interfaces=INTERFACES,
 )
 
 #: engines whose programs and images come from a bundle

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import time
@@ -19,11 +20,14 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._command import 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import EngineLayout
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import read_marker
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError, Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import LEFTOVERS
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import firewall, firewall_rules, managed_files
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel, KernelError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
-_CONFLIST = Path("/etc/cni/net.d/10-flannel.conflist")
+# kube-router names its tunnels so, by the other node's address; the kernel says that they carry IP in IP.
+_TUNNEL = re.compile(r"tun-[0-9a-f]{4,11}")
+_ARPHRD_TUNNEL = "768"
 _OUR_FOLDERS = (Path("/etc/klubster"), Path("/run/klubster"))
 
 
@@ -133,12 +137,13 @@ class Reset:
     def _network(self, record: Record) -> None:
         for namespace in sorted(Path("/run/netns").glob("cni-*")):
             namespace.unlink()
-        for name in self.layout.interfaces:
-            if Path("/sys/class/net", name).exists():
-                self.run(["ip", "link", "delete", name])
-                self.done.append(f"deleted interface {name}")
+        for name in interfaces_of(self.layout.interfaces):
+            self.run(["ip", "link", "delete", name])
+            self.done.append(f"deleted interface {name}")
         steps = firewall.removals(self.run)
         firewall.remove(steps, self.run)
+        # Rules refer to sets, so sets go after them.
+        self.done += [f"destroyed {name}" for name in firewall.remove_sets(self.run)]
         self.done += [f"removed the cluster's rules from {step.program}" for step in steps]
         if record.firewall_tables is not None:
             surplus = firewall.surplus_tables(record.firewall_tables, self.run)
@@ -147,8 +152,7 @@ class Reset:
 
     def _data(self, record: Record) -> None:
         # CNI plugins of others may be configured beside ours.
-        with contextlib.suppress(FileNotFoundError):
-            _CONFLIST.unlink()
+        self.done += [f"removed {name}" for name in remove_leftovers(LEFTOVERS)]
         for name, mode in (record.data or {}).items():
             if empty(Path(name)):
                 self.done.append(f"emptied {name}")
@@ -185,6 +189,28 @@ class Reset:
                     place.unlink()
                 else:
                     place.rmdir()
+
+
+def interfaces_of(names: t.Sequence[str], folder: Path = Path("/sys/class/net")) -> list[str]:
+    """Those of the names that are there, and kube-router's tunnels."""
+    found = [name for name in names if (folder / name).exists()]
+    for place in sorted(folder.glob("tun-*")):
+        with contextlib.suppress(OSError):
+            kind = (place / "type").read_text(encoding="ascii").strip()
+            if _TUNNEL.fullmatch(place.name) and kind == _ARPHRD_TUNNEL:
+                found.append(place.name)
+    return found
+
+
+def remove_leftovers(patterns: t.Sequence[str], root: Path = Path("/")) -> list[str]:
+    """Remove files and folders that providers of the pod network made; returns what was there."""
+    found = [place for pattern in patterns for place in sorted(root.glob(pattern.lstrip("/")))]
+    for place in found:
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink()
+    return [f"/{place.relative_to(root)}" for place in found]
 
 
 def mounts_below(prefixes: t.Sequence[str], table: Path = Path("/proc/self/mounts")) -> list[str]:
@@ -273,7 +299,9 @@ __all__ = (
     "ResetError",
     "empty",
     "end_containers",
+    "interfaces_of",
     "mounts_below",
     "refuse_unless_confirmed",
     "remove_cgroups",
+    "remove_leftovers",
 )

@@ -53,7 +53,8 @@ def _cluster(plan: Plan, manifest: Manifest | None) -> list[str]:
         f"API            {api['name']}:{api['port']} at {api['address']}",
         f"kubeconfig     {api['kubeconfig']} on {api['host']}",
         f"pod network    {', '.join(networks['pod'])} by {cni['provider']}"
-        + (f" ({cni['backend']})" if cni["provider"] != "none" else ""),
+        + (f" ({cni['backend']})" if cni.get("backend") else "")
+        + (", instead of kube-proxy too" if cni.get("service_proxy") else ""),
         f"services       {', '.join(networks['service'])}, DNS {networks['dns_address']} for {networks['dns_domain']}",
         f"load balancer  {balancer['provider']}"
         + (f" ({balancer['speaker']}): {'; '.join(pools) or 'no pools'}" if balancer["provider"] == "metallb" else ""),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import ports_of
+
 if t.TYPE_CHECKING:
     from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec import ClusterSpec
 
@@ -33,11 +35,6 @@ class _Row:
 
 _ETCD = _Row("tcp", "2379-2380", ("servers",), "server", pods=False)
 _KUBELET = _Row("tcp", "10250", ("machines",))
-# Whoever can send to these speaks in the pods' network.
-_OVERLAYS = {
-    "vxlan": _Row("udp", "8472", ("machines",), pods=False),
-    "wireguard-native": _Row("udp", "51820-51821", ("machines",), pods=False),
-}
 _METALLB = (_Row("tcp", "7472,7946", ("machines",)), _Row("udp", "7946", ("machines",)))
 _FRR_METRICS = _Row("tcp", "7473", ("machines",))
 # One hop away, echo, and further.
@@ -81,8 +78,10 @@ def _rows(spec: ClusterSpec) -> list[_Row]:
     rows = [_Row("tcp", str(spec.api.port), ("machines", "api"), "server"), _KUBELET]
     if spec.engine.datastore == "etcd":
         rows.append(_ETCD)
-    if spec.cni.provider == "flannel":
-        rows += [row for backend, row in _OVERLAYS.items() if backend == spec.cni.backend]
+    rows += [
+        _Row(port.protocol, port.ports, ("machines",), pods=port.pods)
+        for port in ports_of(spec.cni.provider, spec.cni.backend)
+    ]
     if spec.load_balancer.provider == "metallb":
         rows += _METALLB
         if spec.load_balancer.speaker == "frr":

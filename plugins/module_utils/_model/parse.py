@@ -23,7 +23,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_tokens import HIDDEN
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._model import addresses, rules
+from ansible_collections.kateskit.klubster.plugins.module_utils._model import addresses, cni_parse, rules
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses import Span
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.component_fields import KUBE_PROXY, KUBELET
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer import BalancerReader
@@ -40,7 +40,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.service_n
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec import (
     Api,
     ClusterSpec,
-    Cni,
     Datastore,
     Engine,
     Firewall,
@@ -163,7 +162,7 @@ class _Reader:
         networks = self._networks(cluster, machines)
         engine = self._engine(cluster)
         api = self._api(cluster, name, machines)
-        cni = Cni(cluster["klubster_cni"], cluster["klubster_cni_backend"], cluster["klubster_cni_mtu"])
+        cni = cni_parse.read(cluster, {addresses.network(text).family for text in networks.pod}, self._complain)
         layers = self._layers(cluster, engine)
         load_balancer = self._load_balancer(cluster, machines, layers)
         names = NamesReader(cluster, self._complain).read(load_balancer)

@@ -20,6 +20,13 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses
     node_address,
     span,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import (
+    IPIP,
+    PROVIDERS,
+    backend_of,
+    features_of,
+    provider_of,
+)
 
 Plan = t.Mapping[str, t.Any]
 Probe = t.Mapping[str, t.Any]
@@ -167,6 +174,7 @@ class _Judge:
         self._ports(name, probe)
         self._remains(name, role, probe)
         self._membership(name, probe)
+        self._kept(probe)
         self._network(name, machine["address"], probe)
 
     def version(self, probes: t.Mapping[str, Probe]) -> None:
@@ -241,18 +249,37 @@ class _Judge:
 
     def _kernel(self, name: str, probe: Probe) -> None:
         features = probe["kernel"]["features"]
-        cni = self._plan["cni"]
-        needed = [*_FEATURES, *(["vxlan"] if cni["provider"] == "flannel" and cni["backend"] == "vxlan" else [])]
+        needed = dict.fromkeys([*_FEATURES, *self._cni_features(self._plan["cni"]["backend"])])
         missing = [feature for feature in needed if features.get(feature) == "missing"]
         if missing:
-            remedy = "Boot a kernel that has them; on Debian and Ubuntu that of linux-image or linux-modules-extra."
-            if missing == ["vxlan"]:
-                remedy = (
-                    "Set klubster_cni_backend: host-gw where all machines are in one network, or boot a kernel with it."
-                )
             self._refuse(
-                "kernel features", name, probe["kernel"]["release"], f"The kernel lacks {', '.join(missing)}.", remedy
+                "kernel features",
+                name,
+                probe["kernel"]["release"],
+                f"The kernel lacks {', '.join(missing)}.",
+                self._without(missing, features),
             )
+
+    def _cni_features(self, backend: str) -> list[str]:
+        cni = self._plan["cni"]
+        return features_of(cni["provider"], backend, service_proxy=cni.get("service_proxy", False))
+
+    def _without(self, missing: t.Sequence[str], features: t.Mapping[str, str]) -> str:
+        """What to do without these features: another backend, where that is all that needs them."""
+        cni, boot = self._plan["cni"], "a kernel that has them"
+        boot += "; on Debian and Ubuntu that of linux-image or linux-modules-extra."
+        if not set(missing).isdisjoint(_FEATURES):
+            return f"Boot {boot}"
+        row = PROVIDERS[cni["provider"]]
+        fitting = [
+            backend
+            for backend in row.backends
+            if all(features.get(one) != "missing" for one in self._cni_features(backend.name))
+        ]
+        if fitting:
+            where = " where all machines are in one network" if fitting[0].one_segment else ""
+            return f"Set klubster_cni_backend: {fitting[0].name}{where}, or boot {boot}"
+        return f"{row.name} needs them: choose another klubster_cni, or boot {boot}"
 
     def _cgroup(self, name: str, probe: Probe) -> None:
         version, found = probe["cgroup"]["version"], probe["cgroup"]["controllers"]
@@ -324,6 +351,7 @@ class _Judge:
             )
         security = probe["security"]
         told = self._firewall(probe)
+        self._carried(name, told)
         if told != security["firewall"]:
             self.warnings.append(
                 f"{name}: {security['firewall']} is active, and klubster_firewall = {told!r} leaves it to you to let"
@@ -341,6 +369,18 @@ class _Judge:
             )
         elif security["selinux"] == "enforcing":
             self.warnings.append(f"{name}: SELinux is enforcing, which was not tried on a machine yet.")
+
+    def _carried(self, name: str, told: str) -> None:
+        """ufw's rules know no protocol but a few, and IP in IP is none of them."""
+        openings = self._plan["firewall"]["openings"].values()
+        if told == "ufw" and any(entry["protocol"] == IPIP for entries in openings for entry in entries):
+            self._refuse(
+                "klubster_firewall",
+                name,
+                told,
+                "ufw cannot be told to let IP in IP through, by which klubster_cni_backend carries packets.",
+                "Choose another backend, or set klubster_firewall: none and allow protocol 4 in /etc/ufw/before.rules.",
+            )
 
     def firewalls(self, probes: t.Mapping[str, Probe]) -> None:
         """Whose rules will be written; what such a machine does not answer yet is no mistake."""
@@ -442,6 +482,14 @@ class _Judge:
                     "Reset it with that cluster's inventory first, or correct the name.",
                 )
 
+    def _kept(self, probe: Probe) -> None:
+        """What a living cluster would not take, as its servers say; each says the same."""
+        look = (probe.get("layers") or {}).get(self._plan["engine"]["name"]) or {}
+        known = {problem.variable for problem in self.problems}
+        for entry in (look.get("node") or {}).get("refused") or []:
+            if entry["variable"] not in known:
+                self.problems.append(Problem(**entry))
+
     def _network(self, name: str, address: str, probe: Probe) -> None:
         if not probe["address_local"]:
             found = ", ".join(one for entry in probe["interfaces"] for one in entry["addresses"]) or "none"
@@ -484,6 +532,7 @@ class _Judge:
         self._clocks(probes)
         self._pools(probes)
         self._moving_address(probes)
+        self._segment(probes)
         self._api_sources(probes)
 
     def _unique(self, probes: t.Mapping[str, Probe]) -> None:
@@ -540,6 +589,29 @@ class _Judge:
                     f"keepalived moves klubster_api_address = {api['address']} between the servers, so each has an "
                     "interface in its network.",
                     "Choose an address of the network that all servers share.",
+                )
+
+    def _segment(self, probes: t.Mapping[str, Probe]) -> None:
+        """Plain routes lead only to machines of the own network."""
+        backend = backend_of(self._plan)
+        if backend is None or not backend.one_segment:
+            return
+        addresses = {machine["name"]: machine["address"] for machine in self._plan["machines"]}
+        for name, probe in probes.items():
+            own = [net for _name, net in _networks(probe) if net.contains(node_address(addresses[name]))]
+            beyond = [
+                other
+                for other, address in addresses.items()
+                if own and not any(net.contains(node_address(address)) for net in own)
+            ]
+            if beyond:
+                others = [one.name for one in provider_of(self._plan).backends if not one.one_segment]
+                self._refuse(
+                    "klubster_cni_backend",
+                    name,
+                    backend.name,
+                    f"It needs all machines in one network, and {', '.join(beyond)} is not in {own[0].text}.",
+                    f"Use one of {', '.join(others)}, or move the machines into one network.",
                 )
 
     def _pools(self, probes: t.Mapping[str, Probe]) -> None:

@@ -13,6 +13,7 @@ import json
 import textwrap
 import typing as t
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import PROVIDERS
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer_fields import (
     BGP,
     L2_ADVERTISEMENT,
@@ -242,13 +243,40 @@ VARIABLES: tuple[Variable, ...] = (
         default=[],
         elements="str",
     ),
-    Variable("klubster_cni", "str", "Provider of the pod network.", default="flannel", choices=("flannel", "none")),
+    Variable(
+        "klubster_cni",
+        "str",
+        "Provider of the pod network. V(custom): manifests or a chart of your own; V(none): you bring it later.",
+        default="flannel",
+        choices=tuple(PROVIDERS),
+    ),
     Variable(
         "klubster_cni_backend",
         "str",
-        "How packets get from node to node.",
-        default="vxlan",
-        choices=("vxlan", "host-gw"),
+        "How packets get from node to node. Each provider has some of them.",
+        computed="the provider's first one: V(vxlan), or V(ipip) of kube_router",
+        choices=tuple(dict.fromkeys(backend.name for row in PROVIDERS.values() for backend in row.backends)),
+    ),
+    Variable(
+        "klubster_cni_service_proxy",
+        "bool",
+        "Whether the provider does kube-proxy's work, too; V(kube_router) and V(cilium) can.",
+        default=False,
+    ),
+    Variable(
+        "klubster_cni_chart",
+        "str",
+        "Helm chart of the provider: a folder or a .tgz on the controller, or a URL. V(calico) needs one, V(cilium) has"
+        " one in the bundle.",
+    ),
+    Variable("klubster_cni_chart_sha256", "str", "Sum of the chart's .tgz; a URL needs it."),
+    Variable("klubster_cni_values", "dict", "Values of the chart, laid over ours. No secrets.", default={}),
+    Variable(
+        "klubster_cni_manifests",
+        "list",
+        "Files on the controller with objects of the provider V(custom), or further ones of V(calico).",
+        default=[],
+        elements="path",
     ),
     Variable(
         "klubster_cni_mtu",
@@ -632,6 +660,7 @@ __all__ = (
     "REGISTERED",
     "VARIABLES",
     "WRONG",
+    "Complain",
     "Variable",
     "meta_text",
     "typed",

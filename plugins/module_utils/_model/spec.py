@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import PROVIDERS, kept
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer_spec import LoadBalancer, Pool
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.openings import firewall_of
 
@@ -23,8 +24,7 @@ Datastore = t.Literal["sqlite", "etcd", "external"]
 Profile = t.Literal["none", "cis"]
 FirewallName = t.Literal["auto", "firewalld", "ufw", "nftables", "none"]
 ApiProvider = t.Literal["none", "keepalived"]
-CniName = t.Literal["flannel", "none"]
-FlannelBackend = t.Literal["vxlan", "host-gw"]
+CniName = t.Literal["flannel", "calico", "kube_router", "cilium", "custom", "none"]
 LayersSource = t.Literal["bundle", "release"]
 RoleName = t.Literal["server", "agent"]
 
@@ -111,9 +111,19 @@ class Networks:
 @dataclass(frozen=True)
 class Cni:
     provider: CniName
-    backend: FlannelBackend = "vxlan"
+    #: one of the provider's; empty where it decides for itself
+    backend: str = ""
     #: bytes; None lets the provider find out
     mtu: int | None = None
+    #: whether the provider does kube-proxy's work
+    service_proxy: bool = False
+    #: folder or file on the controller, or a URL; empty: the one that the provider's row names
+    chart: str = ""
+    chart_sha256: str = ""
+    #: values of the user for the chart, laid over ours
+    values: dict[str, t.Any] = field(default_factory=dict, hash=False)
+    #: files on the controller
+    manifests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -200,16 +210,21 @@ class ClusterSpec:
         return "none" if self.engine.name == "k3s" and self.cni.provider == "flannel" else self.cni.provider
 
     @property
+    def cni_kept(self) -> dict[str, str]:
+        """What of the pod network a living cluster keeps."""
+        cni = self.cni
+        return kept(self.cni_layer, cni.backend, self.networks.pod, service_proxy=cni.service_proxy)
+
+    @property
     def needs_bundle(self) -> bool:
         """Whether the engine, or a layer above it, comes from the source bundle."""
-        return self.engine.source == "bundle" or bool(self.images)
+        chart = PROVIDERS[self.cni_layer].chart == "bundle" and not self.cni.chart
+        return self.engine.source == "bundle" or bool(self.images) or chart
 
     @property
     def images(self) -> tuple[str, ...]:
         """Images of the bundle that every node needs besides the engine's own, by their names there."""
-        needed: list[str] = []
-        if self.cni_layer == "flannel":
-            needed += ["flannel", "shell"]
+        needed = list(PROVIDERS[self.cni_layer].images)
         bundled = self.layers.source == "bundle"
         if bundled and self.storage.local_path.enabled:
             needed += ["local-path-provisioner", "shell"]
@@ -243,6 +258,12 @@ class ClusterSpec:
         data["agents"] = [machine.name for machine in self.agents]
         data["images"] = list(self.images)
         data["cni"]["layer"] = self.cni_layer
+        # What a machine of the cluster has to know of it.
+        data["cni"]["node"] = {
+            "kept": self.cni_kept,
+            "service_proxy": self.cni.service_proxy,
+            "plugins": PROVIDERS[self.cni_layer].plugins,
+        }
         data["engine"]["needs_bundle"] = self.needs_bundle
         data["hosts"] = _plain(self.hosts)
         data["firewall"] = firewall_of(self)

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Firewall rules of kube-proxy, flannel and CNI plugins: taken away one by one, so that rules of others survive."""
+"""Firewall rules of kube-proxy and of pod networks: taken away one by one, so that rules of others survive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed
 
-_OURS = re.compile(r"^(KUBE|CNI|FLANNEL)-")
+_OURS = re.compile(r"^((KUBE|CNI|FLANNEL)-|cali-|(OLD_)?CILIUM_)")
+_COMMENT = re.compile(r'--comment "?(flanneld |kubernetes |cni |cali:|cilium: )')
+_SETS = re.compile(r"^(inet6:)?(KUBE-|kube-router-)|^cali[46]0|^cilium_")
 # Tables of nftables that belong as a whole to a part of the cluster.
 _OUR_TABLES = re.compile(r"^(inet|ip|ip6) (kube-proxy|flannel-ipv4|flannel-ipv6|cni_plugins_masquerade|cni_hostport)$")
 _FAMILIES = (("ip", "iptables"), ("ip6", "ip6tables"))
@@ -32,7 +34,7 @@ class Removal:
 def removal(program: str, saved: str) -> Removal | None:
     """What takes our chains, and the rules that lead to them, out of the output of iptables-save.
 
-    A rule of ours in a foreign chain is one that jumps to a chain of ours, or that flannel or a CNI plugin commented.
+    A rule of ours in a foreign chain is one that jumps to a chain of ours, or that a provider or plugin commented.
     """
     parts: list[str] = []
     for table, chains, rules in _tables(saved):
@@ -72,6 +74,17 @@ def removals(run: Runner, which: t.Callable[[str], str | None] = shutil.which) -
 def remove(steps: t.Sequence[Removal], run: Runner) -> None:
     for step in steps:
         run([f"{step.program}-restore", "--noflush"], stdin=step.text)
+
+
+def remove_sets(run: Runner, which: t.Callable[[str], str | None] = shutil.which) -> list[str]:
+    """Destroy the sets of addresses that no rule refers to any more; returns their names."""
+    if not which("ipset"):
+        return []
+    names = run(["ipset", "list", "-name"], check=False).stdout.split()
+    ours = [name for name in names if _SETS.match(name)]
+    # Sets of sets first: what they hold cannot go before them.
+    gone = [name for _again in range(2) for name in ours if run(["ipset", "destroy", name], check=False).rc == 0]
+    return list(dict.fromkeys(gone))
 
 
 def tables(run: Runner) -> list[str]:
@@ -134,7 +147,7 @@ def _is_ours(rule: str) -> bool:
             target = words[words.index(flag) + 1]
             if _OURS.match(target):
                 return True
-    return '--comment "flanneld ' in rule or '--comment "kubernetes ' in rule or '--comment "cni ' in rule
+    return bool(_COMMENT.search(rule))
 
 
-__all__ = ("Removal", "removal", "removals", "remove", "remove_tables", "surplus_tables", "tables")
+__all__ = ("Removal", "removal", "removals", "remove", "remove_sets", "remove_tables", "surplus_tables", "tables")

@@ -152,7 +152,11 @@ def _from(name: str, family: int, openings: Openings) -> str | None:
 
 
 def _input(opening: Opening, openings: Openings) -> t.Iterator[str]:
-    what = f"{opening.protocol} dport {{ {_spaced(opening.ports)} }}" if opening.ports else "meta l4proto vrrp"
+    what = (
+        f"{opening.protocol} dport {{ {_spaced(opening.ports)} }}"
+        if opening.ports
+        else f"meta l4proto {opening.protocol}"
+    )
     for name in opening.sources:
         for family in FAMILIES:
             source = _from(name, family, openings)

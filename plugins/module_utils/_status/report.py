@@ -77,9 +77,9 @@ def expectation(plan: t.Mapping[str, t.Any]) -> Expected:
 
 
 def _within(plan: t.Mapping[str, t.Any]) -> list[str]:
-    if (plan.get("engine") or {}).get("name") != "k3s":
-        return []
     cni, balancer = plan.get("cni") or {}, plan.get("load_balancer") or {}
+    if (plan.get("engine") or {}).get("name") != "k3s":
+        return ["proxy"] if cni.get("service_proxy") else []
     found = ["proxy"]
     if cni.get("layer") != cni.get("provider"):
         found.append("network")

@@ -11,7 +11,8 @@ from unittest.mock import MagicMock
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.action.preflight_check import ActionModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import upstream
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import charts, helm, upstream
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._charts import chart_problems
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._upstream import fetch_manifests
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_model"))
@@ -65,6 +66,30 @@ def test_upstreams_manifests_are_fetched_once_and_missing_ones_are_refused(
     assert problem.value == [mirror]
     assert "metallb 0.15.2 has to be fetched" in problem.rule
     assert "klubster_layers_source: bundle" in problem.remedy
+
+
+def test_a_chart_is_fetched_once_and_another_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helm, "find", lambda *_: helm.Helm(Path("/usr/bin/helm"), "v3"))
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror/calico.tgz").write_bytes(b"a chart")
+    sha256 = hashlib.sha256(b"a chart").hexdigest()
+    with serving(tmp_path / "mirror") as (mirror, asked):
+        given = {"klubster_cni": "calico", "klubster_cni_chart": f"{mirror}/calico.tgz"}
+        good = plan(**given, klubster_cni_chart_sha256=sha256)
+        assert [chart_problems(good), chart_problems(good)] == [[], []]
+        assert asked == ["/calico.tgz"]
+        assert charts.place(good) == charts.fetched(sha256)
+        (problem,) = chart_problems(plan(**given, klubster_cni_chart_sha256="0" * 64))
+    assert problem.variable == "klubster_cni_chart"
+    assert "has to be fetched" in problem.rule
+    assert "fetch the chart yourself" in problem.remedy
+
+
+def test_a_network_that_cannot_be_made_is_refused_with_the_rest(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helm, "find", lambda *_: None)
+    wanted = plan(klubster_bundle_dir=str(bundle), klubster_cni="kube_router")
+    result = check(bundle, found(), plan=wanted)
+    assert [problem["variable"] for problem in result["problems"]] == ["klubster_cni"]
 
 
 def found(**changes: t.Any) -> dict[str, t.Any]:

@@ -56,6 +56,7 @@ def plan(engine: str, bundle: Path, release: Path | str = "", **changes: t.Any) 
         "hosts": [{"address": "192.0.2.11", "names": ["s1"]}],
         "api": {"provider": "none", "address": "192.0.2.10", "port": 6443, "vrrp_id": 7},
         "networks": {},
+        "cni": {"node": {"kept": {"provider": "flannel"}, "service_proxy": False, "plugins": True}},
         "images": ["agnhost"],
         "single_node": False,
         "files": {"s1": {K3S.config: "a: 1\n"}},
@@ -100,9 +101,16 @@ def test_programs_and_images_come_with_their_sums(bundle: Path) -> None:
     found = layers_of(plan("kubeadm", bundle), "a1", {})["kubeadm"]
     assert {entry["sha256"] for entry in found["programs"] + found["archives"]} == {"ab" * 32}
     assert {"source": "cni/bridge", "path": "/opt/cni/bin/bridge", "sha256": "ab" * 32, "size": 1} in found["programs"]
+    assert found["cni"]["kept"] == {"provider": "flannel"}
     names = [entry["source"] for entry in found["archives"]]
     assert "images/agnhost.tar" in names
     assert "images/etcd.tar" not in names, "an agent has no etcd"
+
+
+def test_plugins_that_the_provider_brings_are_not_written_in_turns(bundle: Path) -> None:
+    calico = {"node": {"kept": {"provider": "calico"}, "service_proxy": False, "plugins": False}}
+    found = layers_of(plan("kubeadm", bundle, cni=calico), "a1", {})["kubeadm"]
+    assert "cni/bridge" not in [entry["source"] for entry in found["programs"]]
 
 
 def test_k3s_comes_for_each_architecture_that_the_release_has(bundle: Path, release: Path) -> None:

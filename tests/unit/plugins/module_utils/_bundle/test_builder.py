@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import errors
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import errors, gomodule
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import (
     Component,
     Program,
@@ -95,6 +95,51 @@ def test_a_flipped_digit_in_go_sum_stops_the_build(workshop: t.Any) -> None:
         workshop.builder("one").build(component)
     assert caught.value.stops_all
     assert "example.org/words@v1.0.0" in str(caught.value)
+
+
+def _chart_only(workshop: t.Any) -> Component:
+    """A component of which only files are taken, with sums as `refresh` would write them."""
+    component = greeting(programs=(), trees=(Tree("charts/greeting", "charts/greeting"),))
+    found = workshop.builder("sums")
+    env = found.environment(component, workshop.folder) | {"GONOSUMDB": "*", "GONOPROXY": "none", "GOTMPDIR": ""}
+    gomodule.refresh(
+        component,
+        workshop.files / "greeting",
+        run=run,
+        env=env,
+        source=gomodule.download(component, run=run, env=env)[0],
+    )
+    return component
+
+
+def test_files_alone_need_no_build_and_no_modules_of_others(workshop: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    component = _chart_only(workshop)
+    sums = (workshop.files / "greeting/go.sum").read_text().splitlines()
+    assert [line.rsplit(" ", 1)[0] for line in sums] == [
+        "example.org/greeting v1.2.3",
+        "example.org/greeting v1.2.3/go.mod",
+    ]
+    _trusting(monkeypatch)
+    built = workshop.builder("one").build(component)
+    assert [entry.path for entry in built.files] == ["charts/greeting/Chart.yaml", "licences/greeting.txt"]
+    assert [entry[0] for entry in built.modules] == ["example.org/greeting"]
+
+
+def test_files_of_another_module_than_the_committed_one_are_not_taken(
+    workshop: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    component = _chart_only(workshop)
+    path = workshop.files / "greeting/go.sum"
+    path.write_text(path.read_text().replace("h1:", "h1:x", 1))
+    _trusting(monkeypatch)
+    with pytest.raises(errors.ChecksumMismatch):
+        workshop.builder("one").build(component)
+
+
+def _trusting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No checksum database knows example.org."""
+    original = gomodule.environment
+    monkeypatch.setattr(gomodule, "environment", lambda *a, **k: original(*a, **k) | {"GONOSUMDB": "*"})
 
 
 def test_a_changed_source_stops_the_build(workshop: t.Any) -> None:

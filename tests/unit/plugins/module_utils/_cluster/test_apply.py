@@ -356,6 +356,44 @@ def test_an_object_of_another_set_is_refused() -> None:
         apply(cluster, one(config_map("settings")))
 
 
+def test_what_an_operator_makes_of_a_custom_resource_is_waited_for_after_it() -> None:
+    cluster, clock = FakeCluster(), FakeClock()
+    data = one(
+        namespace(),
+        definition(),
+        pool(),
+        wait_for=[{"api_version": "apps/v1", "kind": "Deployment", "name": "made", "namespace": "house"}],
+    )
+    seen: list[bool] = []
+
+    def operate() -> None:
+        seen.append(Ref(POOL, "one", "house") in cluster.objects)
+        cluster.add(
+            deployment("made"),
+            status={
+                "observedGeneration": 1,
+                "readyReplicas": 1,
+                "updatedReplicas": 1,
+                "availableReplicas": 1,
+                "replicas": 1,
+            },
+        )
+
+    clock.at(1.0, operate)
+    apply(cluster, data, clock)
+    assert seen == [True]
+
+
+def test_own_objects_that_never_get_ready_may_be_left_alone() -> None:
+    cluster = FakeCluster()
+    report = apply(cluster, one(namespace(), deployment(), wait_own=False))
+    assert "created Deployment house/web" in done(report)
+    again = apply(cluster, one(namespace(), deployment(), wait_own=False), check=True)
+    assert again.settled("house")
+    with pytest.raises(Timeout):
+        apply(cluster, one(namespace(), deployment()))
+
+
 def test_a_fixed_property_cannot_change() -> None:
     cluster = FakeCluster()
     fixed = {"fixed": {"provider": "flannel"}, "fixed_remedy": "Make the cluster anew."}

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import cni_match, k3s
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import EtcdError, Member
@@ -33,6 +34,7 @@ class FakeApi:
     def __init__(self, nodes: dict[str, t.Any]) -> None:
         self.nodes, self.patches = nodes, list[tuple[str, t.Any]]()
         self.status: dict[str, t.Any] = {}
+        self.records: dict[str, t.Any] = {}
 
     def ready(self) -> bool:
         return True
@@ -44,6 +46,8 @@ class FakeApi:
                     {"metadata": {"name": name, **node}, "status": self.status} for name, node in self.nodes.items()
                 ]
             }
+        if path in self.records:
+            return t.cast("dict[str, t.Any]", self.records[path])
         name = path.rpartition("/")[2]
         if name not in self.nodes:
             raise ApiError("not found", 404)
@@ -236,6 +240,21 @@ def test_what_a_living_server_does_not_take_is_said(tmp_path: Path) -> None:
     (found,) = machine.k3s.state(config=wanted).refused
     assert (found["variable"], found["value"]) == ("klubster_pod_network", "10.44.0.0/16")
     assert machine.k3s.state().refused == ()
+
+
+def test_another_layer_for_pods_than_the_living_one_is_refused_once(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER, kept={"provider": "cilium"})
+    machine.k3s.begin("", "")
+    assert machine.k3s.state().refused == ()
+    machine.api.records = {cni_match.RECORD: {"data": {"fixed": '{"provider": "none"}'}}}
+    (found,) = machine.k3s.state().refused
+    assert (found["variable"], found["value"]) == ("klubster_cni", "cilium")
+    # k3s's own flannel has no layer: what k3s itself says of it is enough.
+    words = json.dumps(["server", "--flannel-backend", "vxlan"])
+    machine.api.nodes["server1"] = {"annotations": {"k3s.io/node-args": words}}
+    machine.api.status = {"nodeInfo": {"kubeletVersion": "v1.34.2+k3s1"}}
+    said = [entry["variable"] for entry in machine.k3s.state(config={"flannel-backend": "none"}).refused]
+    assert said == ["klubster_cni, klubster_cni_backend"]
 
 
 def test_cas_of_the_users_own_are_there_before_the_start(tmp_path: Path) -> None:

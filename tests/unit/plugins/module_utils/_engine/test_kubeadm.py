@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import cni_match
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.certificates import (
     CertificateError,
@@ -312,6 +313,26 @@ def test_kube_proxy_is_rolled_and_noted(tmp_path: Path, ca: Path) -> None:
     node.machine.configure_proxy()
     assert node.calls[-1][1:5] == ["init", "phase", "addon", "kube-proxy"]
     assert [path.split("/")[-2] for path, dummy in node.api.patches] == ["daemonsets", "configmaps"]
+
+
+def test_a_cluster_without_kube_proxy_begins_and_asks_for_none(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, server())
+    node.machine.cluster = cluster(has_kube_proxy=False)
+    node.machine.begin()
+    assert "KubeProxyConfiguration" not in [document["kind"] for document in node.documents]
+    assert not [path for path, _body in node.api.patches if "kube-proxy" in path]
+    assert (node.machine.proxy_wanted(), node.machine.state().kube_proxy) == ("", "")
+
+
+def test_another_pod_network_than_the_living_one_is_refused(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, server())
+    node.machine.begin()
+    node.api.objects[cni_match.RECORD] = {"data": {"fixed": '{"provider": "flannel", "backend": "vxlan"}'}}
+    node.machine.cluster = cluster(kept={"provider": "cilium", "backend": "vxlan"})
+    (found,) = node.machine.state().refused
+    assert (found["variable"], found["value"]) == ("klubster_cni", "cilium")
+    node.machine.cluster = cluster(kept={"provider": "flannel", "backend": "vxlan"})
+    assert node.machine.state().refused == ()
 
 
 def test_labels_are_given_once(tmp_path: Path, ca: Path) -> None:

@@ -41,6 +41,16 @@ def test_init_asks_for_no_registry_and_no_address_of_one_server() -> None:
     assert whole["networking"]["podSubnet"] == "10.244.0.0/16"
 
 
+def test_kube_proxy_is_left_out_where_another_does_its_work() -> None:
+    with_it, without = cluster(), cluster(has_kube_proxy=False)
+    assert "skipPhases" not in config.init(with_it, server())[0]
+    assert "skipPhases" not in config.upgrade(with_it)[0]["apply"]
+    documents = config.init(without, server())
+    assert documents[0]["skipPhases"] == ["addon/kube-proxy"]
+    assert "KubeProxyConfiguration" not in [document["kind"] for document in documents]
+    assert config.upgrade(without)[0]["apply"]["skipPhases"] == ["addon/kube-proxy"]
+
+
 def test_two_address_families_are_joined() -> None:
     found = read(config.init(cluster(pod_networks=("10.244.0.0/16", "fd00:1::/56")), server()))
     assert found["ClusterConfiguration"]["networking"]["podSubnet"] == "10.244.0.0/16,fd00:1::/56"

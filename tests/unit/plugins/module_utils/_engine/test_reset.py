@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import reset as resetting
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.reset import (
     Reset,
     ResetError,
@@ -21,6 +21,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.reset im
     mounts_below,
     remove_cgroups,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import LEFTOVERS
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import managed_files
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
@@ -101,7 +102,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reset:
     monkeypatch.setattr(resetting, "mounts_below", lambda _: [])
     monkeypatch.setattr(resetting, "remove_cgroups", lambda _: None)
     monkeypatch.setattr(resetting, "_OUR_FOLDERS", ())
-    monkeypatch.setattr(resetting, "_CONFLIST", tmp_path / "none")
+    monkeypatch.setattr(resetting, "LEFTOVERS", ())
+    monkeypatch.setattr(resetting, "interfaces_of", lambda *_: [])
     monkeypatch.setattr(resetting.firewall, "removals", lambda _: [])
     monkeypatch.setattr(resetting.firewall, "surplus_tables", lambda *_: [])
     setting = tmp_path / "proc/sys/net/ipv4/ip_forward"
@@ -153,3 +155,45 @@ def test_machines_of_others_are_refused(machine: Reset, tmp_path: Path) -> None:
     (tmp_path / "state/kubeadm.json").write_text(json.dumps(marker))
     with pytest.raises(ResetError, match="belongs to the cluster 'other', not to 'home'"):
         machine.refuse_strangers()
+
+
+def test_interfaces_of_every_provider_go_and_tunnels_of_others_stay(tmp_path: Path) -> None:
+    kinds = {"cilium_host": "1", "vxlan.calico": "1", "kube-bridge": "1", "flannel-wg": "65534", "eth0": "1"}
+    tunnels = {"tun-1000212": "768", "tun-0a1b2c3d4e5": "768", "tun-1234567": "65534", "tun-home": "768"}
+    for name, kind in {**kinds, **tunnels}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "type").write_text(f"{kind}\n")
+    for layout in LAYOUTS.values():
+        found = resetting.interfaces_of(layout.interfaces, tmp_path)
+        assert sorted(found) == sorted({*kinds, "tun-1000212", "tun-0a1b2c3d4e5"} - {"eth0"})
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "etc/cni/net.d/10-flannel.conflist",
+        "etc/cni/net.d/10-calico.conflist",
+        "etc/cni/net.d/10-kuberouter.conflist",
+        "etc/cni/net.d/05-cilium.conflist",
+        "var/lib/calico/nodename",
+        "run/cilium/state/1/ep_config.json",
+        "sys/fs/bpf/cilium/devices/eth0",
+        "sys/fs/bpf/tc/globals/cilium_ct4_global",
+    ],
+)
+def test_what_a_provider_left_goes_and_what_others_made_stays(left: str, tmp_path: Path) -> None:
+    kept = ["etc/cni/net.d/99-mine.conflist", "sys/fs/bpf/tc/globals/mine", "run/other"]
+    for name in (left, *kept):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert len(resetting.remove_leftovers(LEFTOVERS, tmp_path)) == 1
+    assert not (tmp_path / left).exists()
+    assert all((tmp_path / name).exists() for name in kept)
+    assert resetting.remove_leftovers(LEFTOVERS, tmp_path) == []
+
+
+def test_what_cilium_mounts_is_unmounted(tmp_path: Path) -> None:
+    table = tmp_path / "mounts"
+    table.write_text("none /run/cilium/cgroupv2 cgroup2 rw 0 0\nnone /sys/fs/bpf bpf rw 0 0\n")
+    for layout in LAYOUTS.values():
+        assert resetting.mounts_below(layout.mounts, table) == ["/run/cilium/cgroupv2"]

@@ -135,6 +135,36 @@ def selector(rule: str, remedy: str, where: str, **entry: t.Any) -> Bad:
     return peer(rule, remedy, f"node_selectors[0]{where}", node_selectors=[entry])
 
 
+CHART: dict[str, t.Any] = {"klubster_cni_chart": "/srv/tigera-operator"}
+FILES: dict[str, t.Any] = {"klubster_cni_manifests": ["/srv/network.yml"]}
+
+
+def cni(  # noqa: PLR0917 - a row of the table
+    provider: str,
+    name: str,
+    value: t.Any,
+    rule: str,
+    remedy: str,
+    further: dict[str, t.Any] | None = None,
+    *,
+    where: str = "",
+) -> Bad:
+    """A mistake in a variable of the pod network."""
+    variable = f"klubster_cni_{name}"
+    shown = REMOVED if where else value
+    everywhere = {"klubster_cni": provider, variable: value} | (further or {})
+    return Bad(everywhere, f"{variable}{where}", rule, remedy, value=shown)
+
+
+def decided(provider: str, path: str, value: t.Any, remedy: str, further: dict[str, t.Any] | None = None) -> Bad:
+    """A value of a chart that another variable decides."""
+    values: t.Any = value
+    for key in reversed(path.split(".")):
+        values = {key: values}
+    everywhere = {"klubster_cni": provider, "klubster_cni_values": values} | (further or {})
+    return Bad(everywhere, f"klubster_cni_values.{path}", "decided by the collection", remedy, value=value)
+
+
 BAD: dict[str, Bad] = {
     # names of variables
     "unknown variable": one(
@@ -407,8 +437,138 @@ BAD: dict[str, Bad] = {
     ),
     # pods' network provider
     "CNI unknown": one("klubster_cni", "flanel", "none of its choices", "'flannel'"),
-    "CNI of another world": one("klubster_cni", "cilium", "none of its choices", "Use one of flannel, none"),
+    "CNI of another world": one("klubster_cni", "weave", "none of its choices", "Use one of flannel, calico"),
+    "CNI is a list": one("klubster_cni", ["cilium"], "text, not a list", "one text"),
+    "CNI with a dash": one("klubster_cni", "kube-router", "none of its choices", "'kube_router'"),
     "CNI backend unknown": one("klubster_cni_backend", "hostgw", "none of its choices", "'host-gw'"),
+    "CNI backend of another provider": cni(
+        "flannel", "backend", "geneve", "flannel has no such backend", "vxlan, host-gw"
+    ),
+    "CNI backend of Calico's": cni("calico", "backend", "native", "calico has no such", "vxlan, ipip, bgp", CHART),
+    "CNI backend of kube-router's": cni("kube_router", "backend", "vxlan", "kube_router has no such", "ipip, host-gw"),
+    "CNI backend of Cilium's": cni("cilium", "backend", "host-gw", "cilium has no such", "vxlan, geneve, native"),
+    "CNI backend without provider": cni("none", "backend", "vxlan", "With none it is not ours", "Remove it"),
+    "CNI backend of one's own": cni("custom", "backend", "vxlan", "With custom it is not ours", "Remove it", FILES),
+    "MTU without provider": cni("none", "mtu", 1400, "With none it is not ours to set", "Remove it"),
+    "service proxy by Flannel": cni("flannel", "service_proxy", True, "flannel cannot do kube-proxy's work", "false"),
+    "service proxy by Calico": cni("calico", "service_proxy", True, "kube_router, cilium can", "one of these", CHART),
+    "service proxy by nobody": cni("none", "service_proxy", True, "none cannot do kube-proxy's work", "false"),
+    "service proxy is a text": cni("cilium", "service_proxy", "strict", "true or false", "without quotes"),
+    "kube-proxy configured where there is none": Bad(
+        {"klubster_cni": "cilium", "klubster_cni_service_proxy": True, "klubster_kube_proxy_config": {"mode": "ipvs"}},
+        "klubster_kube_proxy_config",
+        "There is no kube-proxy: cilium does its work",
+        "Remove it",
+        value={"mode": "ipvs"},
+    ),
+    "IPIP and IPv6": Bad(
+        {
+            "klubster_cni": "calico",
+            "klubster_cni_backend": "ipip",
+            "klubster_cni_chart": "/srv/tigera-operator",
+            "klubster_pod_network": "10.244.0.0/16,fd00:42::/56",
+            "klubster_service_network": "10.96.0.0/16,fd00:43::/112",
+        },
+        "klubster_cni_backend",
+        "calico carries no IPv6 by it",
+        "Use one of vxlan, bgp",
+        value="ipip",
+    ),
+    "kube-router and IPv6": Bad(
+        {
+            "klubster_cni": "kube_router",
+            "klubster_pod_network": "10.244.0.0/16,fd00:42::/56",
+            "klubster_service_network": "10.96.0.0/16,fd00:43::/112",
+        },
+        "klubster_cni_backend",
+        "kube_router carries no IPv6 by it",
+        "choose another provider",
+        value="ipip",
+    ),
+    "Calico without its chart": Bad(
+        {"klubster_cni": "calico"},
+        "klubster_cni_chart",
+        "chart of calico is neither in the bundle",
+        "a URL with its sum",
+    ),
+    "custom without anything": Bad(
+        {"klubster_cni": "custom"}, "klubster_cni_manifests", "nothing says what it is", "or a chart"
+    ),
+    "chart for Flannel": cni("flannel", "chart", "/srv/flannel", "flannel is not installed by a chart", "Remove it"),
+    "chart for kube-router": cni("kube_router", "chart", "/srv/kr", "with a chart of this collection", "Remove it"),
+    "chart at a relative path": cni("cilium", "chart", "charts/cilium", "The path is absolute", "/srv/"),
+    "chart by OCI": cni(
+        "cilium", "chart", "oci://quay.io/cilium/charts/cilium", "by https or http", "fetch it yourself"
+    ),
+    "chart's address without a file": cni(
+        "calico",
+        "chart",
+        "https://docs.example.org/charts",
+        "A chart that is fetched is one file",
+        ".tgz",
+        {"klubster_cni_chart_sha256": "0" * 64},
+    ),
+    "chart's address with a password": Bad(
+        {
+            "klubster_cni": "cilium",
+            "klubster_cni_chart": "https://me:hunter2@example.org/cilium.tgz",
+            "klubster_cni_chart_sha256": "0" * 64,
+        },
+        "klubster_cni_chart",
+        "no password may be in it",
+        "Remove it",
+        value="https://…@example.org/cilium.tgz",
+    ),
+    "chart from afar without its sum": Bad(
+        {"klubster_cni": "calico", "klubster_cni_chart": "https://example.org/tigera-operator-v3.30.3.tgz"},
+        "klubster_cni_chart_sha256",
+        "only when its sum is known",
+        "64 hexadecimal digits",
+    ),
+    "chart's sum cut short": cni(
+        "cilium",
+        "chart_sha256",
+        "abc123",
+        "64 digits 0-9 and a-f",
+        "list of sums",
+        {"klubster_cni_chart": "/srv/cilium.tgz"},
+    ),
+    "sum of a folder": cni("calico", "chart_sha256", "0" * 64, "A folder has no sum", "name the .tgz", CHART),
+    "sum of nothing": cni("cilium", "chart_sha256", "0" * 64, "no chart whose sum", "klubster_cni_chart"),
+    "values without a chart": Bad(
+        {"klubster_cni": "flannel", "klubster_cni_values": {"podCidr": "10.1.0.0/16"}},
+        "klubster_cni_values",
+        "values of a chart, and flannel has none",
+        "Remove them",
+        value=["podCidr"],
+    ),
+    "values of a chart that is not named": Bad(
+        {"klubster_cni": "custom", "klubster_cni_values": {"a": 1}} | FILES,
+        "klubster_cni_values",
+        "klubster_cni_chart names none",
+        "Remove them",
+        value=["a"],
+    ),
+    "values are a list": cni("cilium", "values", ["a=b"], "a mapping, not a list", "key: value"),
+    "value that the engine decides": decided("cilium", "k8sServiceHost", "10.0.0.1", "follows from the engine"),
+    "value that the backend decides": decided("cilium", "tunnelProtocol", "geneve", "Set klubster_cni_backend"),
+    "value that the service proxy decides": decided(
+        "cilium", "kubeProxyReplacement", True, "Set klubster_cni_service_proxy"
+    ),
+    "value that the network decides": decided(
+        "cilium", "ipv4NativeRoutingCIDR", "10.1.0.0/16", "Set klubster_pod_network"
+    ),
+    "value deep inside": decided("calico", "installation.calicoNetwork.linuxDataplane", "BPF", "eBPF stays off", CHART),
+    "value of our chart": decided("kube_router", "serviceProxy", True, "Set klubster_cni_service_proxy"),
+    "manifests for Cilium": cni(
+        "cilium", "manifests", ["/srv/a.yml"], "for calico and custom, not for cilium", "custom"
+    ),
+    "manifest at a relative path": cni("custom", "manifests", ["a.yml"], "path is absolute", "/srv/a.yml", where="[0]"),
+    "manifest of another kind": cni("custom", "manifests", ["/srv/a.tf"], "YAML or JSON", ".yml", where="[0]"),
+    "manifest named twice": cni(
+        "custom", "manifests", ["/srv/a.yml", "/srv/a.yml"], "named once", "one of the two", where="[1]"
+    ),
+    "manifests are a text": cni("custom", "manifests", "/srv/a.yml", "a list, not text", "[a, b]"),
     "MTU small": one("klubster_cni_mtu", 500, "between 1280 and 65535", "1280"),
     "MTU text": one("klubster_cni_mtu", "auto", "a whole number", "whole number"),
     # load balancer

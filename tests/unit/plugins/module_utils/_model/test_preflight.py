@@ -364,3 +364,66 @@ def test_k3s_needs_its_policy_where_selinux_enforces() -> None:
     assert "k3s-selinux" in problem.remedy
     found = probes(security={"selinux": "enforcing", "k3s_policy": True})
     assert judge(k3s, found, LIMITS).problems == ()
+
+
+def _without(*features: str) -> dict[str, t.Any]:
+    return {"features": {**dict.fromkeys(FEATURES, "works"), **dict.fromkeys(features, "missing")}}
+
+
+@pytest.mark.parametrize(
+    ("choice", "missing", "remedy"),
+    [
+        ({}, "vxlan", "klubster_cni_backend: host-gw where all machines are in one network"),
+        ({"klubster_cni_backend": "wireguard-native"}, "wireguard", "Set klubster_cni_backend: vxlan, or boot"),
+        ({"klubster_cni": "kube_router"}, "ipip", "Set klubster_cni_backend: host-gw where all"),
+        ({"klubster_cni": "kube_router", "klubster_cni_service_proxy": True}, "ip_vs", "choose another klubster_cni"),
+        (
+            {"klubster_cni": "calico", "klubster_cni_chart": "/srv/t"},
+            "vxlan",
+            "Set klubster_cni_backend: ipip, or boot",
+        ),
+        ({"klubster_cni": "calico", "klubster_cni_chart": "/srv/t"}, "ip_set", "choose another klubster_cni"),
+        ({"klubster_cni": "cilium", "klubster_cni_backend": "geneve"}, "geneve", "Set klubster_cni_backend: vxlan"),
+        ({"klubster_cni": "cilium"}, "cls_bpf", "cilium needs them"),
+    ],
+)
+def test_a_kernel_without_what_the_network_needs_is_refused(
+    choice: dict[str, t.Any], missing: str, remedy: str
+) -> None:
+    found = judge(plan(**choice), probes(kernel=_without(missing)), LIMITS).problems
+    assert [problem.variable for problem in found] == ["kernel features of node2"]
+    assert found[0].rule == f"The kernel lacks {missing}."
+    assert remedy in found[0].remedy
+
+
+@pytest.mark.parametrize("choice", [{"klubster_cni": "none"}, {"klubster_cni_backend": "host-gw"}])
+def test_features_that_nobody_needs_may_be_missing(choice: dict[str, t.Any]) -> None:
+    assert not judge(plan(**choice), probes(kernel=_without("vxlan", "ipip", "wireguard", "ip_vs")), LIMITS).problems
+
+
+def test_plain_routes_lead_to_one_network_only() -> None:
+    far = probes()
+    far["node2"]["interfaces"] = _interfaces(addresses=["192.168.2.12/24"])
+    chosen = plan(klubster_cni_backend="host-gw")
+    chosen["machines"][1]["address"] = "192.168.2.12"
+    found = judge(chosen, far, LIMITS).problems
+    assert [problem.variable for problem in found] == [f"klubster_cni_backend of node{number}" for number in (1, 2, 3)]
+    assert "node2 is not in 192.168.1.0/24" in found[0].rule
+    assert "vxlan" in found[0].remedy
+    chosen["cni"]["backend"] = "vxlan"
+    assert not judge(chosen, far, LIMITS).problems
+
+
+def test_ufw_does_not_know_ip_in_ip() -> None:
+    chosen = plan(klubster_cni="kube_router", klubster_api_sources=["192.168.1.0/24"])
+    found = judge(chosen, probes(security={"firewall": "ufw"}), LIMITS).problems
+    assert [problem.variable for problem in found] == ["klubster_firewall of node2"]
+    assert "protocol 4" in found[0].remedy
+
+
+def test_what_a_living_cluster_keeps_is_refused_before_anything_is_changed() -> None:
+    entry = {"variable": "klubster_cni", "value": "cilium", "rule": "It has flannel.", "remedy": "Put it back."}
+    seen = probes()
+    for name in ("node1", "node2"):
+        seen[name]["layers"] = {"kubeadm": {"node": {"refused": [entry]}}, "machine": {}}
+    assert [vars(problem) for problem in judge(plan(), seen, LIMITS).problems] == [entry]

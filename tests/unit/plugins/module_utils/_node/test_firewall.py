@@ -100,3 +100,53 @@ def test_tables_that_came_with_the_cluster(
         return Result(0, tables if argv[2] == "tables" else shown, "")
 
     assert firewall.surplus_tables(before, run) == surplus
+
+
+# Rules as Calico, kube-router and Cilium leave them, beside one of the user's.
+PROVIDERS = """*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:cali-FORWARD - [0:0]
+:KUBE-ROUTER-FORWARD - [0:0]
+:KUBE-NWPLCY-DEFAULT - [0:0]
+:CILIUM_FORWARD - [0:0]
+:OLD_CILIUM_FORWARD - [0:0]
+:calibrate - [0:0]
+-A FORWARD -m comment --comment "cali:wUHhoiAYhphO9Mso" -j cali-FORWARD
+-A FORWARD -m comment --comment "cali:S93hcgKJrXEqnTfs" -m mark --mark 0x10000/0x10000 -j ACCEPT
+-A FORWARD -m comment --comment "kube-router netpol - TEMCG2JMHZYE7H7T" -j KUBE-ROUTER-FORWARD
+-A FORWARD -m comment --comment "cilium-feeder: CILIUM_FORWARD" -j CILIUM_FORWARD
+-A FORWARD -m comment --comment "calico is nice" -j ACCEPT
+-A FORWARD -j calibrate
+-A CILIUM_FORWARD -o cilium_host -m comment --comment "cilium: any->cluster" -j ACCEPT
+COMMIT
+"""
+
+
+def test_rules_of_every_provider_go_and_those_of_others_stay() -> None:
+    step = firewall.removal("iptables-nft", PROVIDERS)
+    assert step is not None
+    lines = step.text.splitlines()
+    gone = [line for line in lines if line.startswith("-D ")]
+    assert [line.split()[-1] for line in gone] == ["cali-FORWARD", "ACCEPT", "KUBE-ROUTER-FORWARD", "CILIUM_FORWARD"]
+    assert not [line for line in lines if "nice" in line or "calibrate" in line]
+    assert [line[3:] for line in lines if line.startswith("-X ")] == [
+        *("cali-FORWARD", "KUBE-ROUTER-FORWARD", "KUBE-NWPLCY-DEFAULT", "CILIUM_FORWARD", "OLD_CILIUM_FORWARD")
+    ]
+
+
+def test_sets_of_providers_are_destroyed_even_those_that_others_hold() -> None:
+    held = {"KUBE-SRC-ABC": 1}
+    destroyed: list[str] = []
+
+    def run(argv: t.Sequence[str], **_: t.Any) -> Result:
+        if argv[1] == "list":
+            return Result(0, "KUBE-SRC-ABC\ninet6:kube-router-pod-subnets\ncali40s:abc\nmine\ncalico-fans\n", "")
+        if held.pop(argv[2], 0):
+            return Result(1, "", "Set cannot be destroyed: it is in use by a kernel component")
+        destroyed.append(argv[2])
+        return Result(0, "", "")
+
+    gone = firewall.remove_sets(run, lambda name: name)
+    assert set(gone) == set(destroyed) == {"KUBE-SRC-ABC", "inet6:kube-router-pod-subnets", "cali40s:abc"}
+    assert firewall.remove_sets(run, lambda _name: None) == []

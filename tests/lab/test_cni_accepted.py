@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pod networks whose images cannot be had here: a real API server takes every object, and their pods get nodes.
+
+Nothing runs: nodes are Node objects only. Cilium's chart is taken from its module, as the bundle does; that of Calico's
+operator is a stand-in (calico_chart), or the real one: KLUBSTER_TEST_CALICO_CHART=<folder or .tgz>.
+Goes by name: `pytest tests/lab/test_cni_accepted.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import catalogue, gomodule
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.builder import Builder
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.errors import BuildError
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import cni_layer, helm
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.apply import Applier, FixedProperty
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.client import KubernetesService
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Kind, Object, Ref
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service import Refused
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import (
+    ObjectSet,
+    Options,
+    Report,
+    parse_sets,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
+from control_plane import SCHEDULER, ControlPlane, find, missing
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/unit/plugins/module_utils/_model"))
+from machines import plan  # noqa: E402 - needs the path
+
+LACKING = [*missing(), *(name for name in (SCHEDULER, "helm") if find(name) is None)]
+NODES = ("node1", "node2", "node3")
+POD = Kind("v1", "Pod")
+DUAL = {
+    "klubster_pod_network": "10.244.0.0/16,fd00:42::/56",
+    "klubster_service_network": "10.96.0.0/16,fd00:43::/112",
+}
+CILIUM = [
+    {"klubster_cni_backend": "vxlan"},
+    {"klubster_cni_backend": "geneve", "klubster_cni_mtu": 1400},
+    {"klubster_cni_backend": "native", "klubster_cni_service_proxy": True, **DUAL},
+]
+KUBE_ROUTER = [
+    {"klubster_cni_backend": "ipip"},
+    {"klubster_cni_backend": "host-gw", "klubster_cni_service_proxy": True, "klubster_cni_mtu": 1400},
+]
+CALICO = [
+    {"klubster_cni_backend": "vxlan", **DUAL},
+    {"klubster_cni_backend": "ipip", "klubster_cni_mtu": 1400},
+    {"klubster_cni_backend": "bgp"},
+]
+
+pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not built yet: {', '.join(LACKING)}")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts are rendered by the Helm that the bundle built, into a cache of the test's own."""
+    program = find("helm")
+    assert program is not None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(helm, "find", lambda *_: helm.Helm(program, str(program.stat().st_mtime_ns)))
+
+
+@pytest.fixture(scope="module")
+def cilium(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle's folder with Cilium's chart, from the verified module."""
+    content = catalogue.load()
+    place = catalogue.Cache(tmp_path_factory.mktemp("cilium"))
+    try:
+        builder = Builder(place, content.files, gomodule.toolchain(run), catalogue.go_arch(), run)
+        return builder.build(content.component("cilium")).directory
+    except (BuildError, InvalidInput) as exc:
+        pytest.skip(f"Cilium's module cannot be had: {exc}")
+
+
+class Cluster:
+    """An API server of one provider's own, with three nodes that exist in name."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.service = KubernetesService(str(plane.kubeconfig))
+        for name in NODES:
+            self.service.create(_node(name), dry_run=False)
+
+    def apply(self, one: Object, *, check: bool = False) -> tuple[ObjectSet, Report]:
+        sets = parse_sets([copy.deepcopy(one)])
+        options = Options(check=check, wait=False, timeout=30)
+        return sets[0], Applier(self.service, sets, options).run()
+
+    def nodes_of(self, workload: str) -> set[str]:
+        """Where the pods of a workload are to run, once each of them has a place."""
+        deadline = time.monotonic() + 30
+        while True:
+            pods = [pod for pod in self.service.list(POD) if pod["metadata"]["name"].startswith(f"{workload}-")]
+            placed = {pod["spec"].get("nodeName", "") for pod in pods}
+            if (pods and "" not in placed) or time.monotonic() > deadline:
+                return placed
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> t.Iterator[Cluster]:
+    with ControlPlane(tmp_path, scheduler=True) as plane:
+        yield Cluster(plane)
+
+
+def _node(name: str) -> Object:
+    room = {"cpu": "4", "memory": "8Gi", "pods": "110"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {"kubernetes.io/os": "linux", "kubernetes.io/hostname": name}},
+        "status": {"capacity": room, "allocatable": room},
+    }
+
+
+def _set(**changes: t.Any) -> Object:
+    nothing = t.cast(t.Any, None)
+    return cni_layer.layer_set(nothing, plan(**changes))
+
+
+def accepted(cluster: Cluster, one: Object) -> None:
+    """Every object is taken, one by one; again, nothing differs."""
+    wanted, _predicted = cluster.apply(one, check=True)
+    _wanted, report = cluster.apply(one)
+    created = {change.ref for change in report.changes if change.action == "created"}
+    assert wanted.refs <= created
+    _wanted, again = cluster.apply(one)
+    assert [str(change.ref) for change in again.changes] == []
+    _wanted, looked = cluster.apply(one, check=True)
+    assert not looked.changed
+
+
+@pytest.mark.parametrize("choice", CILIUM, ids=lambda choice: choice["klubster_cni_backend"])
+def test_ciliums_objects_are_taken_and_its_pods_get_nodes(cluster: Cluster, cilium: Path, choice: Object) -> None:
+    one = _set(klubster_cni="cilium", klubster_bundle_dir=str(cilium), **choice)
+    accepted(cluster, one)
+    assert cluster.nodes_of("cilium-operator") <= set(NODES)
+    agents = [pod for pod in cluster.service.list(POD) if pod["metadata"].get("labels", {}).get("k8s-app") == "cilium"]
+    assert {pod["spec"].get("nodeName") for pod in agents} == set(NODES)
+
+
+@pytest.mark.parametrize("choice", KUBE_ROUTER, ids=lambda choice: choice["klubster_cni_backend"])
+def test_kube_routers_objects_are_taken_and_its_pods_get_nodes(cluster: Cluster, choice: Object) -> None:
+    accepted(cluster, _set(klubster_cni="kube_router", **choice))
+    assert cluster.nodes_of("kube-router") == set(NODES)
+
+
+def _calico(choice: Object) -> Object:
+    chart = os.environ.get("KLUBSTER_TEST_CALICO_CHART") or str(Path(__file__).parent / "calico_chart")
+    return _set(klubster_cni="calico", klubster_cni_chart=chart, **choice)
+
+
+@pytest.mark.parametrize("choice", CALICO, ids=lambda choice: choice["klubster_cni_backend"])
+def test_calicos_definitions_are_established_and_our_installation_fits_them(cluster: Cluster, choice: Object) -> None:
+    accepted(cluster, _calico(choice))
+    installation = Ref(Kind("operator.tigera.io/v1", "Installation"), "default")
+    live = cluster.service.get(installation)
+    assert live is not None
+    network = plan(klubster_cni="calico", klubster_cni_chart="/x", **choice)["networks"]["pod"]
+    assert [pool["cidr"] for pool in live["spec"]["calicoNetwork"]["ipPools"]] == network
+    assert cluster.nodes_of("tigera-operator") <= set(NODES)
+
+
+def test_an_installation_that_does_not_fit_is_refused_by_the_definition(cluster: Cluster) -> None:
+    one = _calico({"klubster_cni_values": {"installation": {"calicoNetwork": {"hostPorts": "Perhaps"}}}})
+    with pytest.raises(Refused, match="hostPorts"):
+        cluster.apply(one)
+
+
+def test_another_provider_is_refused_by_the_cluster_itself(cluster: Cluster) -> None:
+    cluster.apply(_set(klubster_cni="kube_router"))
+    with pytest.raises(FixedProperty, match="provider is 'kube_router' in the cluster and 'calico' in the inventory"):
+        cluster.apply(_calico({}), check=True)
+    with pytest.raises(FixedProperty, match="service_proxy"):
+        cluster.apply(_set(klubster_cni="kube_router", klubster_cni_service_proxy=True))
+
+
+def test_hooks_of_a_chart_stay_out() -> None:
+    assert "Job" not in [obj["kind"] for obj in _calico({})["definitions"]]
+
+
+def test_a_chart_is_rendered_once(tmp_path: Path) -> None:
+    _calico({})
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "klubster/charts").glob("*.json")}
+    assert len(kept) == 1
+    _calico({})
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "klubster/charts").glob("*.json")} == kept
