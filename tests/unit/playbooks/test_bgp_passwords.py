@@ -46,7 +46,12 @@ def test_a_password_is_never_shown(tmp_path: Path) -> None:
     program = str(Path(sys.executable).parent / "ansible-playbook")
     interpreter = f"ansible_python_interpreter={sys.executable}"
     argv = [program, "-i", "localhost,", "-c", "local", "-e", interpreter, "--check", "--diff", "-vvv", str(playbook)]
-    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCAL_TEMP": str(tmp_path / "ansible")}
+    environment = {
+        **os.environ,
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_INJECT_INVOCATION": "1",
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "ansible"),
+    }
     done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
