@@ -89,6 +89,7 @@ class EntryReader:
     def _known(self, where: str, given: t.Any, known: t.Sequence[str], what: str) -> tuple[str, ...]:
         """Names that exist, each once."""
         found: list[str] = []
+        known = [name for name in known if name is not WRONG]
         for index, name in enumerate(() if given is WRONG else given):
             if name is WRONG:
                 continue
