@@ -59,7 +59,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[tuple[str, li
         manifest = json.loads((bundle / "manifest.json").read_text())
         standin._images(bundle, release / "k3s-airgap-images-amd64.tar", manifest)
     standin._sums(release)
-    for one in upstream.ALL:
+    for one in (one for one in upstream.ALL if one.bundled):
         place = folder / "raw" / one.repository / f"v{one.version}" / one.path
         place.parent.mkdir(parents=True)
         shutil.copyfile(bundle / "manifests" / one.name, place)
@@ -126,7 +126,7 @@ def test_everything_is_fetched_once_and_runs_with_upstreams_images(
     assert "bundle  " not in plan
     first = site.playbook("site")
     wanted = {f"/k3s/v{VERSION.replace('+', '%2B')}/{name}" for name in _RELEASE}
-    wanted |= {f"/raw/{one.repository}/v{one.version}/{one.path}" for one in upstream.ALL}
+    wanted |= {f"/raw/{one.repository}/v{one.version}/{one.path}" for one in upstream.ALL if one.bundled}
     assert set(asked) == wanted
     assert len(asked) == len(wanted), asked
     assert "failed=0" in first

@@ -31,6 +31,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni impor
 Plan = t.Mapping[str, t.Any]
 Probe = t.Mapping[str, t.Any]
 
+#: of the image that _cluster/metallb.py names by its digest
+_FRR_ARCH = "amd64"
 _METALLB_PORTS = {"native": (7472, 7946), "frr": (7472, 7473, 7946)}
 _CONTROLLERS = {
     1: ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"),
@@ -333,6 +335,10 @@ class _Judge:
                 "init system", name, "not systemd", "Our programs run as units of systemd.", "Boot with systemd."
             )
         arch = probe["architecture"]
+        balancer = self._plan["load_balancer"]
+        if balancer["provider"] == "metallb" and balancer["speaker"] == "frr" and arch != _FRR_ARCH:
+            rule = f"MetalLB's image of FRR is for {_FRR_ARCH} (klubster_metallb_speaker)."
+            self._refuse("architecture", name, arch, rule, "Use klubster_metallb_speaker: native.")
         if self._bundle_arch and arch != self._bundle_arch:
             self._refuse(
                 "architecture",

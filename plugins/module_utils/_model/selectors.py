@@ -69,7 +69,7 @@ class Reader:
         return Expression(key, operator, tuple(values))
 
     def _node(self, where: str, key: str, value: t.Any) -> None:
-        if key == HOST_NAME and self._nodes and value not in self._nodes:
+        if key == HOST_NAME and self._nodes and value is not WRONG and value not in self._nodes:
             remedy = rules.one_of(str(value), [str(node) for node in self._nodes])
             self._complain(where, value, "There is no node of this name.", remedy)
 

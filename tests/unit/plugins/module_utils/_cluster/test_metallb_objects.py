@@ -23,8 +23,11 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.metallb
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Object
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import Options, parse_sets
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import parse
 from fake_cluster import FakeClock, FakeCluster
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from metallb_schemas import SPECS, Schema
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "_model"))
@@ -352,3 +355,35 @@ def test_a_changed_password_is_seen_and_not_shown() -> None:
         assert word not in text
         assert base64.b64encode(word.encode()).decode() not in text
     assert shown(report.changes[0].after, "after")["data"] == {"password": "(masked) after"}
+
+
+# --- nonsense
+
+
+def _paths(value: t.Any, path: tuple[t.Any, ...] = ()) -> t.Iterator[tuple[t.Any, ...]]:
+    yield path
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in entries:
+        yield from _paths(entry, (*path, key))
+
+
+_GIVEN = {key: value for key, value in FULL.items() if value is not REMOVED and key not in FRR}
+_NONSENSE = [None, "", "x", "a b", -1, 0, 3.5, True, [], {}, [None], {"x": None}, ["x", "x"], "fd00::1", 2**40, "\x00"]
+
+
+@settings(deadline=None, max_examples=150)
+@given(path=st.sampled_from([path for path in _paths(_GIVEN) if path]), value=st.sampled_from(_NONSENSE))
+def test_nonsense_anywhere_is_refused_or_taken_and_never_breaks(path: tuple[t.Any, ...], value: t.Any) -> None:
+    given_now = copy.deepcopy(_GIVEN)
+    place: t.Any = given_now
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    try:
+        objects = custom_resources(balancer(**FRR, **given_now))
+    except InvalidInput as exc:
+        assert "object object" not in str(exc)
+        assert "s3cret-word" not in str(exc)
+        return
+    for obj in objects:
+        assert complaints(obj, SPECS) == []

@@ -328,6 +328,16 @@ def test_a_router_out_of_reach_is_a_warning_and_a_far_pool_is_none() -> None:
     assert judge(_bgp(address="192.168.1.2"), probes(), LIMITS).warnings == ()
 
 
+def test_frr_is_for_one_architecture() -> None:
+    frr = {"klubster_engine": "k3s", "klubster_engine_version": "1.34.2+k3s1", "klubster_kubelet_config": {}}
+    found = probes(architecture="arm64")
+    refused = judge(plan(**frr, klubster_metallb_speaker="frr"), found, LIMITS).problems
+    assert [(one.variable, one.value, one.remedy) for one in refused] == [
+        ("architecture of node2", "arm64", "Use klubster_metallb_speaker: native.")
+    ]
+    assert judge(plan(**frr), found, LIMITS).problems == ()
+
+
 def test_a_firewall_that_gets_our_rules_is_no_mistake() -> None:
     silent = [{"name": "node2", "address": "192.168.1.12", "port": 10250, "reason": "no answer in 5 s"}]
     found = probes(security={"firewall": "ufw"})
