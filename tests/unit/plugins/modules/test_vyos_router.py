@@ -14,7 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.kateskit.klubster.plugins.modules import vyos_router
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "vyos_session"))
-from router import Console, Device  # noqa: E402  It lies beside the tests.
+from router import Console, Device
 
 MODEL = {"bgp": {"asn": 65010, "router_id": "10.0.0.1", "neighbors": {"10.0.0.2": {"remote_as": 65001, "ipv4": {}}}}}
 PASSWORDS = {"10.0.0.2": "s3cret"}
@@ -36,6 +36,7 @@ class Connection:
         return said
 
     def run_commands(self, commands: t.Sequence[str], check_rc: bool) -> None:
+        assert check_rc
         for command in commands:
             self.get(command)
 
