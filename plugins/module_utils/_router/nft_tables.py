@@ -204,6 +204,9 @@ def gather_nat(table: Table) -> Gathered:
     ):
         rules = []
         for rule in table.chain(chain):
+            if not rule.comment[:1].isdigit():
+                strange.append(f"chain {chain}: {rule.text()}")
+                continue
             fields = _read_which(rule)
             interface = rule.outgoing if key == "source" else rule.incoming
             fields["interface"] = interface[0] if interface else None
