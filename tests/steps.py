@@ -25,7 +25,10 @@ ON_CI = os.environ.get("CI") == "true"
 #: lines of a failed step that CI shows
 TAIL = 150
 #: tests of the lab that make whole clusters, and do not run unless they are named
-LONG = ("standin", "k3s_settings", "k3s_secrets", "release_by_mirror", "firewall", "debian13", "router_frr")
+LONG = (
+    *("standin", "k3s_settings", "k3s_secrets", "release_by_mirror", "firewall", "debian13"),
+    *("router_frr", "router_services"),
+)
 LEFT_OUT = tuple(f"--ignore=tests/lab/test_{name}.py" for name in LONG)
 PARALLEL = ("--numprocesses", "auto", "--dist", "worksteal")
 
