@@ -26,8 +26,8 @@ ON_CI = os.environ.get("CI") == "true"
 TAIL = 150
 #: tests of the lab that make whole clusters, and do not run unless they are named
 LONG = (
-    *("standin", "k3s_settings", "k3s_secrets", "release_by_mirror", "firewall", "debian13", "router_frr"),
-    *("cni_accepted", "cni_custom"),
+    *("standin", "k3s_settings", "k3s_secrets", "release_by_mirror", "firewall", "debian13"),
+    *("cni_accepted", "cni_custom", "router_frr", "router_services"),
 )
 LEFT_OUT = tuple(f"--ignore=tests/lab/test_{name}.py" for name in LONG)
 PARALLEL = ("--numprocesses", "auto", "--dist", "worksteal")

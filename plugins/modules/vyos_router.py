@@ -162,6 +162,13 @@ class NetworkCli:
             raise VyosError(f"The router did not take a command: {str(exc).strip()}") from exc
 
 
+def _connection(module: AnsibleModule) -> t.Any:
+    socket = getattr(module, "_socket_path", None)
+    if not socket:
+        raise VyosError("The router is reached by ansible_connection: ansible.netcommon.network_cli. Set it.")
+    return Connection(socket)
+
+
 def _gathered(cli: NetworkCli, version: t.Optional[vyos.Version]) -> dict[str, t.Any]:
     shown = vyos_session.look(cli, version)
     found = vyos.gather(shown.paths, shown.version)
@@ -212,11 +219,8 @@ def main() -> None:
         required_if=[("state", "present", ["router"])],
         supports_check_mode=True,
     )
-    socket = getattr(module, "_socket_path", None)
-    if not socket:
-        module.fail_json(msg="The router is reached by ansible_connection: ansible.netcommon.network_cli. Set it.")
-    cli = NetworkCli(Connection(socket))
     try:
+        cli = NetworkCli(_connection(module))
         if module.params["state"] == "gathered":
             result = _gathered(cli, module.params["version"])
         elif module.params["state"] == "confirmed":

@@ -110,7 +110,7 @@ def firewall(part: Firewall) -> Table:
     others = [zone for zone in part.zones if not zone.local]
     for zone in others:
         inside = Rule("accept", incoming=zone.interfaces, comment=_INSIDE)
-        made.append(Chain(f"to_{zone.name}", (inside, *_from(zone, members, "incoming"), _default(zone))))
+        made.append(Chain(f"to_{zone.name}", (inside, *_from(zone, members), _default(zone))))
     jumps = tuple(
         Rule(f"jump to_{zone.name}", outgoing=zone.interfaces, comment=zone.description or "") for zone in others
     )
@@ -120,7 +120,7 @@ def firewall(part: Firewall) -> Table:
             made += [Chain(name, before, f"filter {name} filter") for name in ("input", "output")]
         return Table(*TABLES["firewall"], tuple(made))
     own = Rule("accept", incoming=("lo",), comment=_INSIDE)
-    made.append(Chain(f"to_{local.name}", (own, *_from(local, members, "incoming"), _default(local))))
+    made.append(Chain(f"to_{local.name}", (own, *_from(local, members), _default(local))))
     out = Rule("accept", outgoing=("lo",), comment=_INSIDE)
     leaving = tuple(rule for zone in others for rule in _to(zone, local.name))
     made.append(Chain(f"from_{local.name}", (out, *leaving, _default(local))))
@@ -143,10 +143,10 @@ def _default(zone: Zone) -> Rule:
     return Rule(zone.default, comment=_DEFAULT)
 
 
-def _from(zone: Zone, members: t.Mapping[str, tuple[str, ...]], way: str) -> tuple[Rule, ...]:
+def _from(zone: Zone, members: t.Mapping[str, tuple[str, ...]]) -> tuple[Rule, ...]:
     """Rules of what comes from other zones; the router's own packets are never forwarded."""
     return tuple(
-        Rule(f"jump rules{family}_{name}", **{way: members[source.zone]}, family=family)
+        Rule(f"jump rules{family}_{name}", incoming=members[source.zone], family=family)
         for source in zone.sources
         if members.get(source.zone)
         for family, name in ((4, source.ipv4), (6, source.ipv6))
@@ -204,6 +204,9 @@ def gather_nat(table: Table) -> Gathered:
     ):
         rules = []
         for rule in table.chain(chain):
+            if not rule.comment[:1].isdigit():
+                strange.append(f"chain {chain}: {rule.text()}")
+                continue
             fields = _read_which(rule)
             interface = rule.outgoing if key == "source" else rule.incoming
             fields["interface"] = interface[0] if interface else None

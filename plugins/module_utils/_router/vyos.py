@@ -342,9 +342,9 @@ def _interface_path(name: str) -> t.Optional[Path]:
 
 def owned_root(path: Path, router: Router, foreign: Foreign) -> t.Optional[Path]:
     """The highest node above a path that is ours whole; None for a path of others."""
-    for whole, part in ((_ALL_BGP, router.bgp), (_ALL_DNS, router.dns)):
+    for whole, ours in ((_ALL_BGP, router.bgp is not None), (_ALL_DNS, router.dns is not None)):
         if path[: len(whole)] == whole:
-            return whole if part is not None else None
+            return whole if ours else None
     filtering = vyos_filtering.owned_root(path, router)
     if filtering is not None:
         return filtering

@@ -50,6 +50,7 @@ _RULE = (form("action {action}"), *_WHICH, form("state {states}"), form("log", l
 _RULE_SET = (form("default-action {default}"),)
 _STATES = tuple(form(f"{state} action {{{state}}}") for state in ("established", "related", "invalid"))
 #: 1.5 has interfaces and VRFs below a node of their own (T6841)
+_MEMBER: dict[Version, str] = {"1.4": "interface", "1.5": "member interface"}
 _ZONE: dict[Version, tuple[table.Form, ...]] = {
     version: (
         form(f"{word} {{interfaces}}"),
@@ -57,7 +58,7 @@ _ZONE: dict[Version, tuple[table.Form, ...]] = {
         form("default-action {default}"),
         form("description {description...}"),
     )
-    for version, word in (("1.4", "interface"), ("1.5", "member interface"))
+    for version, word in _MEMBER.items()
 }
 _FROM = (form("firewall name {ipv4}"), form("firewall ipv6-name {ipv6}"))
 _STATE_POLICY: Path = ("firewall", "global-options", "state-policy")

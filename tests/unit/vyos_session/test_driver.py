@@ -196,6 +196,19 @@ def test_a_new_neighbour_is_taken_back_whole() -> None:
     assert device.running == before
 
 
+def test_what_is_new_is_taken_back_with_its_node() -> None:
+    kept = {("protocols", "bgp", "neighbor", "10.0.0.1", "remote-as", "1"), ("service", "ssh")}
+    changed_one = {("protocols", "bgp", "neighbor", "10.0.0.1", "remote-as", "2"), ("service", "ssh", "port", "22")}
+    new = {("protocols", "bgp", "neighbor", "10.0.0.2", word, "2") for word in ("remote-as", "description")}
+    assert vyos_session.reverse(changed_one | new, kept) == [
+        "delete protocols bgp neighbor 10.0.0.1 remote-as 2",
+        "delete protocols bgp neighbor 10.0.0.2",
+        "delete service ssh port",
+        "set protocols bgp neighbor 10.0.0.1 remote-as 1",
+        "set service ssh",
+    ]
+
+
 def test_a_commit_that_fails_leaves_no_clock_behind() -> None:
     device = Device()
     before = device.running

@@ -11,7 +11,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import I
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import Router
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse, parts, passwords_of
 from hypothesis import given, settings
-from router_models import FULL, PASSWORDS, SERVICES, Data, full, routers
+from router_models import FULL, PASSWORDS, SERVICES, Data, all_services, full, routers
 
 
 def problems(data: t.Any, **more: t.Any) -> list[str]:
@@ -378,6 +378,13 @@ def test_any_router_can_be_written_as_data(data: Data) -> None:
     router = parse(data)[0]
     assert parse(dump(router))[0] == router
     assert data == untouched
+
+
+@given(all_services())
+@settings(max_examples=30, deadline=None)
+def test_any_services_can_be_written_as_data(data: Data) -> None:
+    router = parse(data)[0]
+    assert parse(dump(router))[0] == router
 
 
 def test_full_has_every_part() -> None:

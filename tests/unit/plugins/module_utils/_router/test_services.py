@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import json
 import typing as t
+from dataclasses import replace
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
@@ -234,6 +235,17 @@ def test_a_rule_that_is_not_ours_is_strange_and_equal_to_none(change: t.Callable
     found = nft.read(listing, table.family, table.name)
     assert found.strange == (said,)
     assert found != table
+
+
+@pytest.mark.parametrize(("part", "chain"), [("nat", "postrouting"), ("firewall", "rules4_in")])
+def test_a_rule_without_a_number_is_told(part: str, chain: str) -> None:
+    table = services.tables(router())[part]
+    assert table is not None
+    stranger = nft.Rule("drop", destination=("192.0.2.4",))
+    chains = [replace(one, rules=(*one.rules, stranger)) if one.name == chain else one for one in table.chains]
+    found = services.gather({part: replace(table, chains=tuple(chains))}, {})
+    assert found.strange == (f"{part}: chain {chain}: ip daddr 192.0.2.4 drop",)
+    assert parse(found.data)[0] == parse({part: SERVICES[part]})[0]
 
 
 def test_a_policy_and_a_set_of_others_are_strange() -> None:

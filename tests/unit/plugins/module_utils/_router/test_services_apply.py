@@ -8,6 +8,7 @@ import re
 import typing as t
 from pathlib import Path
 
+import nft_json
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import CommandFailed, Result
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import (
@@ -198,6 +199,22 @@ def test_rules_that_somebody_changed_are_loaded_again(machine: Machine) -> None:
     planned, dummy = machine.converge(SERVICES)
     assert [one.part for one in planned.loads] == ["nat"]
     assert "ip klubster_nat" in machine.kernel
+
+
+def test_a_rule_that_a_stranger_added_goes(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.converge(SERVICES)
+
+    def with_stranger(table: Table) -> Data:
+        listing = nft_json.printed(table)
+        limit = {"chain": table.chains[0].name, "expr": [{"limit": {"rate": 5, "per": "second"}}, {"drop": None}]}
+        listing["nftables"].append({"rule": limit})
+        return listing
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"{__name__}.printed", with_stranger)
+        planned = machine.plan({"nat": SERVICES["nat"]})
+    assert [one.part for one in planned.loads] == ["nat"]
+    assert "nat: chain prerouting: limit" in services_apply.shown(planned)["before"]
 
 
 def test_a_process_that_is_older_than_its_file_is_restarted(machine: Machine) -> None:
