@@ -442,6 +442,13 @@ def test_machines_are_ordered_as_people_count() -> None:
     ]
 
 
+def test_a_provider_that_does_kube_proxys_work_has_it_within_itself() -> None:
+    plan = {"engine": {"name": "kubeadm"}, "cni": {"provider": "cilium", "layer": "cilium", "service_proxy": True}}
+    assert expectation(plan)["within"] == ["proxy"]
+    plan["cni"]["service_proxy"] = False
+    assert expectation(plan)["within"] == []
+
+
 def test_what_k3s_has_within_itself_is_not_missing() -> None:
     plan = {
         "engine": {"name": "k3s"},
