@@ -93,7 +93,20 @@ cni:
   description: Provider of the pod network.
   returned: success
   type: dict
-  sample: {provider: flannel, backend: vxlan, mtu: null}
+  sample:
+    provider: flannel
+    backend: vxlan
+    mtu: null
+    service_proxy: false
+    chart: ""
+    chart_sha256: ""
+    values: {}
+    manifests: []
+    layer: flannel
+    node:
+      kept: {provider: flannel, backend: vxlan, networks: 10.244.0.0/16}
+      service_proxy: false
+      plugins: true
 load_balancer:
   description: Provider of addresses for services, and its pools.
   returned: success

@@ -31,6 +31,11 @@ options:
     type: list
     elements: str
     default: []
+  features:
+    description: Features of the kernel to look for. Without any, or when one of them is missing, all that are known.
+    type: list
+    elements: str
+    default: []
   ports:
     description: TCP ports to look for programs that listen on them.
     type: list
@@ -319,6 +324,7 @@ def main() -> None:
             "address": {"type": "str", "default": ""},
             "paths": {"type": "list", "elements": "str", "default": []},
             "ports": {"type": "list", "elements": "int", "default": []},
+            "features": {"type": "list", "elements": "str", "default": []},
             "peers": {
                 "type": "list",
                 "elements": "dict",
@@ -343,6 +349,7 @@ def main() -> None:
         address=params["address"],
         paths=tuple(params["paths"]),
         ports=tuple(params["ports"]),
+        features=tuple(params["features"]),
         peers=tuple(Peer(peer["name"], peer["address"], tuple(peer["ports"])) for peer in params["peers"]),
         peer_timeout=params["peer_timeout"],
         versions=params["versions"],

@@ -22,7 +22,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.errors i
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import cni_layer, helm
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.apply import Applier, FixedProperty
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.client import KubernetesService
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Kind, Object, Ref
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Kind, Object, Ref, labels_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service import Refused
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import (
     ObjectSet,
@@ -97,14 +97,14 @@ class Cluster:
         options = Options(check=check, wait=False, timeout=30)
         return sets[0], Applier(self.service, sets, options).run()
 
-    def nodes_of(self, workload: str) -> set[str]:
-        """Where the pods of a workload are to run, once each of them has a place."""
+    def nodes_of(self, label: str, value: str, pods: int) -> list[str]:
+        """Where the pods with a label are to run, once there are so many and each has a place."""
         deadline = time.monotonic() + 30
         while True:
-            pods = [pod for pod in self.service.list(POD) if pod["metadata"]["name"].startswith(f"{workload}-")]
-            placed = {pod["spec"].get("nodeName", "") for pod in pods}
-            if (pods and "" not in placed) or time.monotonic() > deadline:
-                return placed
+            found = [pod for pod in self.service.list(POD) if labels_of(pod).get(label) == value]
+            places = sorted(pod["spec"].get("nodeName", "") for pod in found)
+            if (len(places) >= pods and "" not in places) or time.monotonic() > deadline:
+                return places
             time.sleep(0.2)
 
 
@@ -145,15 +145,15 @@ def accepted(cluster: Cluster, one: Object) -> None:
 def test_ciliums_objects_are_taken_and_its_pods_get_nodes(cluster: Cluster, cilium: Path, choice: Object) -> None:
     one = _set(klubster_cni="cilium", klubster_bundle_dir=str(cilium), **choice)
     accepted(cluster, one)
-    assert cluster.nodes_of("cilium-operator") <= set(NODES)
-    agents = [pod for pod in cluster.service.list(POD) if pod["metadata"].get("labels", {}).get("k8s-app") == "cilium"]
-    assert {pod["spec"].get("nodeName") for pod in agents} == set(NODES)
+    assert cluster.nodes_of("k8s-app", "cilium", 3) == list(NODES)
+    operators = cluster.nodes_of("io.cilium/app", "operator", 2)
+    assert len(set(operators) & set(NODES)) == 2, "two of them, on different nodes"
 
 
 @pytest.mark.parametrize("choice", KUBE_ROUTER, ids=lambda choice: choice["klubster_cni_backend"])
 def test_kube_routers_objects_are_taken_and_its_pods_get_nodes(cluster: Cluster, choice: Object) -> None:
     accepted(cluster, _set(klubster_cni="kube_router", **choice))
-    assert cluster.nodes_of("kube-router") == set(NODES)
+    assert cluster.nodes_of("app.kubernetes.io/name", "kube-router", 3) == list(NODES)
 
 
 def _calico(choice: Object) -> Object:
@@ -169,7 +169,9 @@ def test_calicos_definitions_are_established_and_our_installation_fits_them(clus
     assert live is not None
     network = plan(klubster_cni="calico", klubster_cni_chart="/x", **choice)["networks"]["pod"]
     assert [pool["cidr"] for pool in live["spec"]["calicoNetwork"]["ipPools"]] == network
-    assert cluster.nodes_of("tigera-operator") <= set(NODES)
+    operators = cluster.nodes_of("name", "tigera-operator", 1)
+    assert len(operators) == 1
+    assert operators[0] in NODES
 
 
 def test_an_installation_that_does_not_fit_is_refused_by_the_definition(cluster: Cluster) -> None:

@@ -21,7 +21,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import BUNDLED, images_for
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of, write_atomically
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import PROVIDERS
 
 _REMEDY = "Build it anew with playbooks/bundle.yml, or copy the bundle again."
 #: what machines and clusters get; licences and the like are not read
@@ -78,16 +77,6 @@ def unfit(manifest: Manifest, plan: t.Mapping[str, t.Any]) -> list[Problem]:
     absent = [name for name in layout.programs if name not in files] if layout else []
     needed = images_for(layout, "server", plan["images"]) if layout else plan["images"]
     absent += [f"image {name}" for name in needed if name not in images]
-    row = PROVIDERS.get((plan.get("cni") or {}).get("layer", ""))
-    if (
-        row is not None
-        and row.chart == "bundle"
-        and not plan["cni"]["chart"]
-        and f"charts/{row.name}/Chart.yaml" not in files
-    ):
-        remedy = "Build it: playbooks/bundle.yml -e '{source_bundle_sets: [cluster, cni]}', or set klubster_cni_chart."
-        rule = f"The bundle has no chart of {row.name}."
-        problems.append(Problem("klubster_bundle_dir", str(manifest.directory), rule, remedy))
     if absent:
         rule = f"The bundle lacks {', '.join(absent)}."
         problems.append(Problem("klubster_bundle_dir", str(manifest.directory), rule, _REMEDY))

@@ -55,8 +55,9 @@ def installation(plan: Plan) -> Object:
 
 
 def namespace() -> Object:
-    """The operator's: ``helm template`` makes none."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    """The operator's: ``helm template`` makes none. It works in the nodes' own network, which a profile may forbid."""
+    labels = {"pod-security.kubernetes.io/enforce": "privileged"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
 
 
 def _pool(network: str, backend: str) -> Object:

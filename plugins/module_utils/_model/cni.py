@@ -200,9 +200,13 @@ PROVIDERS: dict[str, Provider] = {
                 "cni.binPath": _OURS,
                 "cni.confPath": _OURS,
             },
-            interfaces=("cilium_host", "cilium_net", "cilium_vxlan", "cilium_geneve", "lxc_health"),
+            interfaces=(
+                *("cilium_host", "cilium_net", "cilium_vxlan", "cilium_geneve", "cilium_ipip4", "cilium_ipip6"),
+                *("cilium_wg0", "lxc_health"),
+            ),
             leftovers=(
                 f"{_NET_D}/05-cilium.conflist",
+                "/etc/sysctl.d/99-zzz-override_cilium.conf",
                 "/run/cilium",
                 "/sys/fs/bpf/cilium",
                 "/sys/fs/bpf/tc/globals/cilium_*",

@@ -55,6 +55,7 @@ def _cluster(plan: Plan, manifest: Manifest | None) -> list[str]:
         f"pod network    {', '.join(networks['pod'])} by {cni['provider']}"
         + (f" ({cni['backend']})" if cni.get("backend") else "")
         + (", instead of kube-proxy too" if cni.get("service_proxy") else ""),
+        *([f"{'':<15}chart {cni['chart']}"] if cni.get("chart") else []),
         f"services       {', '.join(networks['service'])}, DNS {networks['dns_address']} for {networks['dns_domain']}",
         f"load balancer  {balancer['provider']}"
         + (f" ({balancer['speaker']}): {'; '.join(pools) or 'no pools'}" if balancer["provider"] == "metallb" else ""),

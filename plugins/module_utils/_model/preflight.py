@@ -27,6 +27,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni impor
     features_of,
     provider_of,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import ports_of as cni_ports
 
 Plan = t.Mapping[str, t.Any]
 Probe = t.Mapping[str, t.Any]
@@ -97,7 +98,13 @@ def ports_of(plan: Plan, role: str) -> list[int]:
         found += [plan["api"]["port"] if port == 6443 else port for port in layout.server_ports]
     if plan["load_balancer"]["provider"] == "metallb":
         found += _METALLB_PORTS[plan["load_balancer"]["speaker"]]
-    return sorted(found)
+    return sorted([*found, *_network_ports(plan)])
+
+
+def _network_ports(plan: Plan) -> list[int]:
+    """TCP ports that the pod network listens on, on all machines."""
+    cni = plan["cni"]
+    return [int(port.ports) for port in cni_ports(cni["provider"], cni["backend"]) if port.protocol == "tcp"]
 
 
 def paths_of(plan: Plan, role: str, paths: t.Iterable[str]) -> list[str]:
@@ -122,8 +129,16 @@ def request_for(plan: Plan, name: str, paths: t.Iterable[str] = ()) -> dict[str,
         "address": machines[name]["address"],
         "paths": paths_of(plan, role, paths),
         "ports": ports_of(plan, role),
+        "features": _features_of(plan),
         "peers": peers,
     }
+
+
+def _features_of(plan: Plan) -> list[str]:
+    """What the kernel must have for the cluster, and for the pod network that was chosen."""
+    cni = plan["cni"]
+    chosen = features_of(cni["provider"], cni["backend"], service_proxy=cni.get("service_proxy", False))
+    return list(dict.fromkeys([*_FEATURES, *chosen]))
 
 
 def _peer_ports(plan: Plan, role: str, other: str) -> list[int]:
@@ -251,8 +266,7 @@ class _Judge:
 
     def _kernel(self, name: str, probe: Probe) -> None:
         features = probe["kernel"]["features"]
-        needed = dict.fromkeys([*_FEATURES, *self._cni_features(self._plan["cni"]["backend"])])
-        missing = [feature for feature in needed if features.get(feature) == "missing"]
+        missing = [feature for feature in _features_of(self._plan) if features.get(feature) == "missing"]
         if missing:
             self._refuse(
                 "kernel features",
@@ -415,7 +429,11 @@ class _Judge:
 
     def _ports(self, name: str, probe: Probe) -> None:
         ours = probe["installed"]["record"] or probe["installed"]["api"] == self._api
+        network = _network_ports(self._plan) if probe["installed"]["role"] else []
         for entry in probe["ports"]:
+            # On a node of ours it is the pod network itself, by programs of names that change.
+            if ours and entry["port"] in network:
+                continue
             # k3s is one program for all of them.
             k3s = "k3s" in probe["installed"].get("markers", {})
             if not (ours and (k3s or entry["program"] in _OUR_PROGRAMS)):

@@ -100,6 +100,8 @@ class Request:
     paths: tuple[str, ...] = ()
     #: TCP ports that the cluster listens on here
     ports: tuple[int, ...] = ()
+    #: features of the kernel that are needed; empty: all are looked for, as they are when one of these is missing
+    features: tuple[str, ...] = ()
     peers: tuple[Peer, ...] = ()
     #: seconds for all connections to peers together
     peer_timeout: float = 5.0
@@ -141,7 +143,7 @@ def probe(request: Request, system: System) -> dict[str, t.Any]:
             "memory_mib": memory_mib(system),
             "systemd": system.exists("run/systemd/system"),
             "cgroup": cgroup(system),
-            "kernel": kernel(system),
+            "kernel": kernel(system, request.features),
             "file_systems": [file_system(path, system) for path in request.paths],
             "interfaces": interfaces(system),
             "default_route": default_route(system),
@@ -206,22 +208,36 @@ def cgroup(system: System) -> dict[str, t.Any]:
     return {"version": 1, "controllers": sorted(controllers)}
 
 
-def kernel(system: System) -> dict[str, t.Any]:
+def kernel(system: System, needed: t.Collection[str] = ()) -> dict[str, t.Any]:
     """Release, and how each feature that we need is there: works, loadable, missing or unknown."""
     release = system.text("proc/sys/kernel/osrelease").strip() or platform.release()
-    available = _modules(release, system)
+    features = _features(release, system, needed or FEATURES)
+    if "missing" in features.values():
+        # What else there is tells which other choice this kernel can bear.
+        features = _features(release, system, FEATURES)
+    return {"release": release, "features": features}
+
+
+def _features(release: str, system: System, names: t.Collection[str]) -> dict[str, str]:
+    """Files of modules and configuration are read only for what shows no other sign of itself."""
+    available: set[str] | None = None
     configuration: str | None = None
     features: dict[str, str] = {}
     for name, (module, option, evidence) in FEATURES.items():
+        if name not in names:
+            continue
         if system.exists(evidence):
             features[name] = "works"
-        elif module in available:
+            continue
+        if available is None:
+            available = _modules(release, system)
+        if module in available:
             features[name] = "loadable"
         else:
             if configuration is None:
                 configuration = _configuration(release, system)
             features[name] = _configured(configuration, option, bool(available))
-    return {"release": release, "features": features}
+    return features
 
 
 def _modules(release: str, system: System) -> set[str]:

@@ -56,6 +56,8 @@ class Expected(t.TypedDict):
     service_networks: list[str]
     dns_address: str
     cni: str
+    #: who does kube-proxy's work
+    proxy: str
     #: layers that the engine has within itself: no object of the cluster tells of them
     within: list[str]
     load_balancer: str

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import SET_LABEL
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.ready import condition, why_not_ready
@@ -74,6 +74,9 @@ LAYERS = (
     LayerKind("storage", "Storage", "storage", ("local-path-provisioner",), "local-path-provisioner"),
     LayerKind("load_balancer", "Load balancer", "load-balancer", ("metallb-controller", "metallb-speaker"), "metallb"),
 )
+
+
+_PROXIES = {"cilium": ("cilium",), "kube_router": ("kube-router",)}
 
 
 def name_of(obj: Object) -> str:
@@ -234,9 +237,12 @@ def layers_of(snapshot: Snapshot, expected: Expected) -> list[Layer]:
         "load_balancer": expected["load_balancer"],
         "storage": "local-path" if expected["storage_classes"] else "",
         "dns": "coredns",
-        "proxy": "kube-proxy",
+        "proxy": expected["proxy"],
     }
-    return [_layer(kind, wanted[kind.name], snapshot, within=kind.name in expected["within"]) for kind in LAYERS]
+    # A pod network that does kube-proxy's work does it in the pods that carry packets.
+    proxies = {"proxy": _PROXIES.get(expected["proxy"])}
+    kinds = [replace(kind, names=proxies.get(kind.name) or kind.names) for kind in LAYERS]
+    return [_layer(kind, wanted[kind.name], snapshot, within=kind.name in expected["within"]) for kind in kinds]
 
 
 def _layer(kind: LayerKind, wanted: str, snapshot: Snapshot, *, within: bool) -> Layer:

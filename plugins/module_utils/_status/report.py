@@ -69,6 +69,7 @@ def expectation(plan: t.Mapping[str, t.Any]) -> Expected:
         service_networks=[str(network) for network in networks.get("service") or []],
         dns_address=str(networks.get("dns_address") or ""),
         cni=str(cni.get("provider") or ""),
+        proxy=str(cni["provider"]) if cni.get("service_proxy") else "kube-proxy",
         within=_within(plan),
         load_balancer=str(balancer.get("provider") or ""),
         pools=[str(pool["name"]) for pool in balancer.get("pools") or []],
@@ -79,8 +80,8 @@ def expectation(plan: t.Mapping[str, t.Any]) -> Expected:
 def _within(plan: t.Mapping[str, t.Any]) -> list[str]:
     cni, balancer = plan.get("cni") or {}, plan.get("load_balancer") or {}
     if (plan.get("engine") or {}).get("name") != "k3s":
-        return ["proxy"] if cni.get("service_proxy") else []
-    found = ["proxy"]
+        return []
+    found = [] if cni.get("service_proxy") else ["proxy"]
     if cni.get("layer") != cni.get("provider"):
         found.append("network")
     if balancer.get("provider") == "servicelb":

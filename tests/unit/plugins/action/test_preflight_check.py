@@ -92,6 +92,12 @@ def test_a_network_that_cannot_be_made_is_refused_with_the_rest(bundle: Path, mo
     assert [problem["variable"] for problem in result["problems"]] == ["klubster_cni"]
 
 
+def test_a_bundle_without_the_chart_is_refused_once(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helm, "find", lambda *_: helm.Helm(Path("/usr/bin/helm"), "v3"))
+    result = check(bundle, found(), plan=plan(klubster_bundle_dir=str(bundle), klubster_cni="cilium"))
+    assert [problem["rule"] for problem in result["problems"]] == ["The bundle has no chart of cilium."]
+
+
 def found(**changes: t.Any) -> dict[str, t.Any]:
     return {name: {"found": probe} for name, probe in probes(**changes).items()}
 

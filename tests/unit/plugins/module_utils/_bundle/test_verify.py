@@ -104,13 +104,3 @@ def test_a_bundle_of_another_version_or_without_an_image(bundle: Path) -> None:
     assert [problem.variable for problem in problems] == ["klubster_engine_version", "klubster_bundle_dir"]
     assert "1.33.4" in problems[0].rule
     assert problems[1].rule == "The bundle lacks bin/kubeadm, image flannel."
-
-
-def test_a_bundle_without_the_chart_that_is_wanted(bundle: Path) -> None:
-    manifest = Manifest.load(bundle)
-    wanted = PLAN | {"cni": {"layer": "cilium", "chart": ""}}
-    (problem,) = verify.unfit(manifest, wanted)
-    assert problem.rule == "The bundle has no chart of cilium."
-    assert "source_bundle_sets: [cluster, cni]" in problem.remedy
-    assert verify.unfit(manifest, PLAN | {"cni": {"layer": "cilium", "chart": "/srv/cilium.tgz"}}) == []
-    assert verify.unfit(manifest, PLAN | {"cni": {"layer": "calico", "chart": "/srv/t"}}) == []

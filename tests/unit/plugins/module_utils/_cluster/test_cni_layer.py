@@ -171,7 +171,11 @@ def test_calico_is_the_operator_of_the_chart_and_our_installation() -> None:
     (installation,) = [obj for obj in one["definitions"] if obj["kind"] == "Installation"]
     assert installation["spec"]["registry"] == "mirror.example.org/"
     assert installation["spec"]["calicoNetwork"]["mtu"] == 1400
-    assert [obj["metadata"]["name"] for obj in one["definitions"] if obj["kind"] == "Namespace"] == ["tigera-operator"]
+    (namespace,) = [obj["metadata"] for obj in one["definitions"] if obj["kind"] == "Namespace"]
+    assert namespace["name"] == "tigera-operator"
+    assert namespace["labels"] == {"pod-security.kubernetes.io/enforce": "privileged"}, (
+        "the CIS profile would refuse it"
+    )
     assert names(one) == ["DaemonSet calico-node", "Node", "Deployment coredns"]
     (parsed,) = parse_sets([one])
     assert [obj["kind"] for obj in parsed.custom] == ["Installation"]

@@ -213,6 +213,12 @@ TEST_NETWORKS: list[tuple[str, list[str], int | None, Object]] = [
         None,
         {"IPv6Network": "fd00::/48", "EnableIPv4": False, "EnableIPv6": True, "Backend": {"Type": "vxlan"}},
     ),
+    (
+        "wireguard-native",
+        ["10.1.0.0/16"],
+        1400,
+        {"Network": "10.1.0.0/16", "EnableIPv4": True, "EnableIPv6": False, "Backend": {"Type": "wireguard"}},
+    ),
 ]
 
 

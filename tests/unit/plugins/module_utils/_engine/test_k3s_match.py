@@ -168,6 +168,11 @@ CHANGED = {
     "flannel-backend": ("vxlan", "host-gw", "klubster_cni, klubster_cni_backend"),
     "secrets-encryption": ("false", True, "klubster_secrets_encryption, or klubster_profile"),
     "embedded-registry": ("true", False, "klubster_k3s_config.embedded-registry"),
+    "disable-kube-proxy": (
+        "false",
+        True,
+        "klubster_cni_service_proxy, or klubster_k3s_config.disable-kube-proxy",
+    ),
     "disable-network-policy": ("false", True, "klubster_cni, or klubster_k3s_config.disable-network-policy"),
 }
 

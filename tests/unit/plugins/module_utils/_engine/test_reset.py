@@ -175,6 +175,7 @@ def test_interfaces_of_every_provider_go_and_tunnels_of_others_stay(tmp_path: Pa
         "etc/cni/net.d/10-calico.conflist",
         "etc/cni/net.d/10-kuberouter.conflist",
         "etc/cni/net.d/05-cilium.conflist",
+        "etc/sysctl.d/99-zzz-override_cilium.conf",
         "var/lib/calico/nodename",
         "run/cilium/state/1/ep_config.json",
         "sys/fs/bpf/cilium/devices/eth0",

@@ -122,6 +122,42 @@ def test_what_k3s_brings_is_no_layer_of_ours() -> None:
     assert plan["engine"]["datastore"] == "etcd"
 
 
+SHARED = "/etc/rancher/k3s/config.yaml.d/10-klubster-cluster.yaml"
+
+
+@pytest.mark.parametrize(
+    ("choice", "written", "left_out"),
+    [
+        ({}, ['flannel-backend: "vxlan"'], ["disable-network-policy", "disable-kube-proxy"]),
+        ({"klubster_cni_backend": "wireguard-native"}, ['flannel-backend: "wireguard-native"'], ["disable-kube-proxy"]),
+        (
+            {"klubster_cni": "kube_router"},
+            ['flannel-backend: "none"', "disable-network-policy: true"],
+            ["disable-kube-proxy"],
+        ),
+        (
+            {"klubster_cni": "cilium", "klubster_cni_service_proxy": True},
+            ['flannel-backend: "none"', "disable-network-policy: true", "disable-kube-proxy: true"],
+            [],
+        ),
+        ({"klubster_cni": "none"}, ['flannel-backend: "none"'], ["disable-kube-proxy"]),
+    ],
+)
+def test_what_k3s_leaves_out_follows_from_the_network(
+    choice: dict[str, t.Any], written: list[str], left_out: list[str]
+) -> None:
+    files = k3s_plan.files(spec(choice).as_dict())["node1"]
+    for line in written:
+        assert line in files[SHARED].splitlines()
+    assert not [key for key in left_out if key in files[SHARED]]
+
+
+def test_options_of_a_kube_proxy_that_is_not_there_are_refused() -> None:
+    choice = {"klubster_cni": "cilium", "klubster_cni_service_proxy": True}
+    with pytest.raises(InvalidInput, match=r"kube-proxy-arg of node1.*no kube-proxy here"):
+        spec(choice, {"klubster_k3s_config": {"kube-proxy-arg": ["proxy-mode=ipvs"]}})
+
+
 def test_every_machine_has_files_and_servers_the_same_shared_ones() -> None:
     files = k3s_plan.files(spec(server={"klubster_k3s_config": {"disable": ["traefik"]}}).as_dict())
     assert sorted(files) == sorted(MACHINES)

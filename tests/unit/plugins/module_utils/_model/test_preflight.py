@@ -437,3 +437,29 @@ def test_what_a_living_cluster_keeps_is_refused_before_anything_is_changed() -> 
     for name in ("node1", "node2"):
         seen[name]["layers"] = {"kubeadm": {"node": {"refused": [entry]}}, "machine": {}}
     assert [vars(problem) for problem in judge(plan(), seen, LIMITS).problems] == [entry]
+
+
+@pytest.mark.parametrize(
+    ("choice", "ports"),
+    [
+        ({}, []),
+        ({"klubster_cni": "calico", "klubster_cni_chart": "/srv/t"}, [5473]),
+        ({"klubster_cni": "calico", "klubster_cni_chart": "/srv/t", "klubster_cni_backend": "bgp"}, [179, 5473]),
+        ({"klubster_cni": "kube_router"}, [179]),
+        ({"klubster_cni": "cilium"}, [4240]),
+    ],
+)
+def test_ports_of_the_pod_network_are_free_before_it_comes(choice: dict[str, t.Any], ports: list[int]) -> None:
+    assert sorted(set(ports_of(plan(**choice), "agent")) - set(ports_of(plan(), "agent"))) == ports
+    for port in ports:
+        taken = [{"port": port, "program": "bgpd"}]
+        found = judge(plan(**choice), probes(ports=taken), LIMITS).problems
+        assert [problem.variable for problem in found] == ["TCP port of node2"]
+        assert not judge(plan(**choice), probes(ports=taken, installed=RUNNING), LIMITS).problems
+
+
+def test_machines_are_asked_for_the_features_that_the_choice_needs() -> None:
+    assert "vxlan" in request_for(plan(), "node1")["features"]
+    asked = request_for(plan(klubster_cni="kube_router", klubster_cni_service_proxy=True), "node1")["features"]
+    assert {"overlay", "ipip", "ip_vs", "ip_set"} <= set(asked)
+    assert "vxlan" not in asked

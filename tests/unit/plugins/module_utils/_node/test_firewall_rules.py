@@ -119,6 +119,14 @@ def test_the_firewall_at_work_is_found(tmp_path: Path) -> None:
 # --- nftables
 
 
+def test_ip_in_ip_goes_by_its_number_which_every_system_knows() -> None:
+    openings = {"agent": [{"protocol": "4", "ports": "", "sources": ["machines"]}], "server": []}
+    plan = PLAN | {"openings": openings, "closed": {"agent": {}, "server": {}}}
+    ipip = Openings.parse(plan, "agent")
+    assert "ip saddr @machines4 meta l4proto 4 " in nftables_rules.table(ipip)
+    assert '<protocol value="4"/>' in "".join(str(file.content) for file in firewalld_rules.files(ipip))
+
+
 def test_the_table_marks_what_is_let_through_and_closes_the_rest() -> None:
     text = nftables_rules.table(SERVER)
     mark = "meta mark set meta mark or 0x01000000 accept"

@@ -167,6 +167,25 @@ def test_kernel_features_by_whatever_shows_them(tmp_path: Path) -> None:
     assert features["xt_comment"] == "missing"
 
 
+def test_only_what_is_needed_is_looked_for_and_the_rest_when_that_is_missing(tmp_path: Path) -> None:
+    files = {
+        "proc/sys/kernel/osrelease": "6.1\n",
+        "sys/module/overlay/": "",
+        "lib/modules/6.1/modules.dep": "kernel/net/ipip.ko:\nkernel/net/overlay.ko:\n",
+    }
+    system = machine(tmp_path, files)
+    assert probing.kernel(system, ["overlay", "ipip"])["features"] == {"overlay": "works", "ipip": "loadable"}
+    found = probing.kernel(system, ["overlay", "wireguard"])["features"]
+    assert set(found) == set(probing.FEATURES)
+    assert (found["wireguard"], found["ipip"]) == ("missing", "loadable")
+
+
+def test_files_of_modules_are_not_read_for_what_shows_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "_modules", lambda *_: pytest.fail("they cost time in every run"))
+    system = machine(tmp_path, {"proc/sys/kernel/osrelease": "6.1\n", "sys/module/overlay/": ""})
+    assert probing.kernel(system, ["overlay"])["features"] == {"overlay": "works"}
+
+
 def test_a_kernel_without_modules_tells_by_its_configuration(tmp_path: Path) -> None:
     system = machine(tmp_path, {"proc/sys/kernel/osrelease": "6.18\n"})
     assert set(probing.kernel(system)["features"].values()) == {"unknown"}

@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 import status_snapshots as snapshots
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import SET_LABEL
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.collect import Unanswered
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Object, Report, Snapshot
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.report import (
@@ -440,6 +441,25 @@ def test_machines_are_ordered_as_people_count() -> None:
         *(f"server{number}" for number in range(1, 4)),
         *(f"agent{number}" for number in range(1, 10)),
     ]
+
+
+@pytest.mark.parametrize("engine", ["kubeadm", "k3s"])
+def test_a_provider_that_does_kube_proxys_work_is_looked_at_for_it(engine: str) -> None:
+    plan = {"engine": {"name": engine}, "cni": {"provider": "cilium", "layer": "cilium", "service_proxy": True}}
+    daemon_set: dict[str, t.Any] = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "cilium", "namespace": "kube-system", "labels": {SET_LABEL: "cni"}},
+        "spec": {"selector": {"matchLabels": {"k8s-app": "cilium"}}},
+        "status": {"desiredNumberScheduled": 2, "numberReady": 1},
+    }
+    found = {**snapshots.snapshot("no_pod_network"), "workloads": [daemon_set]}
+    layers = {one["name"]: one for one in report_of(t.cast(Snapshot, found), expectation(plan))["layers"]}
+    assert (layers["proxy"]["provider"], layers["proxy"]["state"]) == ("cilium", "not ready")
+    assert layers["network"]["state"] == "not ready"
+    plan["cni"] = {"provider": "cilium", "layer": "cilium", "service_proxy": False}
+    assert expectation(plan)["within"] == (["proxy"] if engine == "k3s" else [])
+    assert expectation(plan)["proxy"] == "kube-proxy"
 
 
 def test_what_k3s_has_within_itself_is_not_missing() -> None:
