@@ -34,6 +34,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects
     set_of,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.ready import (
+    ANSWERING,
     Clock,
     RealClock,
     Waiter,
@@ -111,13 +112,12 @@ class Applier:
                 else:
                     self._satisfy_all(one, [step])
         for one in present:
-            # What an operator makes of custom resources cannot be there before them.
-            self._wait_ready(one, [Ref.of(obj) for obj in one.base], () if one.custom else one.wait_for)
+            self._wait_ready(one, [Ref.of(obj) for obj in one.base], self._foreign(one, before=True))
         for one in present:
             if one.custom:
                 self._satisfy_all(one, list(one.custom))
             self._prune(one)
-            self._wait_ready(one, [Ref.of(obj) for obj in one.custom], one.wait_for if one.custom else ())
+            self._wait_ready(one, [Ref.of(obj) for obj in one.custom], self._foreign(one, before=False))
             if self._options.prune:
                 self._write_record(one, one.kinds)
         for one in reversed(self._sets):
@@ -352,6 +352,16 @@ class Applier:
         return missing
 
     # Waiting
+
+    @staticmethod
+    def _foreign(one: ObjectSet, *, before: bool) -> list[WaitFor]:
+        """What is waited for before a set's custom resources, or after them.
+
+        A webhook has to answer before; what an operator makes of custom resources cannot be there before them.
+        """
+        if not one.custom:
+            return list(one.wait_for) if before else []
+        return [other for other in one.wait_for if (other.kind.kind in ANSWERING) is before]
 
     def _wait_ready(self, one: ObjectSet, refs: t.Sequence[Ref], others: t.Sequence[WaitFor] = ()) -> None:
         if not self._options.wait:
