@@ -188,7 +188,7 @@ class _Reader:
             firewall=firewall,
             layers=layers,
             single_node=cluster["klubster_single_node"],
-            batch=cluster["klubster_batch"],
+            batch=self._batch(cluster["klubster_batch"]),
             canary=canary,
             drain_timeout=cluster["klubster_drain_timeout"],
             drain_force=cluster["klubster_drain_force"],
@@ -294,6 +294,17 @@ class _Reader:
         )
 
     # --- machines
+
+    def _batch(self, given: int | None) -> int:
+        """Pods of agents that are emptied go to other agents, so some have to be left."""
+        if given is None:
+            return max(1, len(self._agents) // 4)
+        if given >= len(self._agents) > 1:
+            self._warnings.append(
+                f"klubster_batch = {given}: an upgrade would empty all {len(self._agents)} agents at once, and "
+                "their pods had nowhere to go. Leave it out, or choose a smaller number."
+            )
+        return given
 
     def _groups(self) -> None:
         if not self._servers:

@@ -155,8 +155,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "klubster_batch",
         "int",
-        "Agents that are changed at the same time.",
-        default=5,
+        "Agents that are changed at the same time. For an upgrade they are all emptied, so the others need room.",
+        computed="a quarter of the agents, one at least",
         minimum=1,
         maximum=1000,
     ),

@@ -191,7 +191,7 @@ class ClusterSpec:
     #: optimised for a single node; the server then runs the user's pods
     single_node: bool = False
     #: agents changed at the same time
-    batch: int = 5
+    batch: int = 1
     #: inventory name of the machine that is changed first; empty: none
     canary: str = ""
     #: seconds that pods have to leave a node, and whether those that nothing brings back are ended

@@ -19,7 +19,7 @@ def good() -> tuple[Hosts, Groups]:
     shared: dict[str, t.Any] = {
         "klubster_name": "home",
         "klubster_engine_version": "1.34.2",
-        "klubster_batch": 3,
+        "klubster_batch": 1,
         "klubster_pod_network": "10.244.0.0/16",
         "klubster_service_network": "10.96.0.0/16",
         "klubster_dhcp_ranges": ["192.168.1.100-192.168.1.199"],

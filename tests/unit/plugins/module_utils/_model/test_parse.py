@@ -22,7 +22,7 @@ def test_a_good_inventory_passes() -> None:
     parsed = parse(hosts, groups, bundle_dir="/srv/bundle")
     spec = parsed.spec
     assert parsed.warnings == ()
-    assert (spec.name, spec.batch, spec.single_node) == ("home", 3, False)
+    assert (spec.name, spec.batch, spec.single_node) == ("home", 1, False)
     assert [(machine.name, machine.role, machine.address) for machine in spec.machines] == [
         ("node1", "server", "192.168.1.11"),
         ("node2", "agent", "192.168.1.12"),
@@ -183,6 +183,27 @@ def test_an_even_number_of_servers_is_a_warning() -> None:
     hosts, groups = good()
     warnings = parse(hosts, groups | {"servers": ["node1", "node2"], "agents": ["node3"]}).warnings
     assert any("2 servers bear the loss of no more machines than 1 do" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(("agents", "batch"), [(1, 1), (2, 1), (7, 1), (8, 2), (40, 10)])
+def test_a_quarter_of_the_agents_goes_at_once(agents: int, batch: int) -> None:
+    hosts, groups = good()
+    names = [f"agent{number}" for number in range(agents)]
+    for number, name in enumerate(names):
+        hosts[name] = {**hosts["node1"], "ansible_host": f"192.168.1.{30 + number}"}
+    kept = {name: hosts[name] for name in ("node1", *names)}
+    for variables in kept.values():
+        del variables["klubster_batch"]
+    found = parse(kept, groups | {"servers": ["node1"], "agents": names})
+    assert found.spec.batch == batch
+    assert not any("klubster_batch" in warning for warning in found.warnings)
+
+
+def test_emptying_all_agents_at_once_is_warned_of() -> None:
+    hosts, groups = good()
+    for name in ("node1", "node2", "node3"):
+        hosts[name]["klubster_batch"] = 2
+    assert any("their pods had nowhere to go" in warning for warning in parse(hosts, groups).warnings)
 
 
 def test_the_spec_is_plain_data() -> None:
