@@ -110,13 +110,14 @@ def main() -> None:
     )
     given = module.params
     try:
-        if not access.is_server(given["engine"]):
-            module.exit_json(changed=False)
-        service = access.etcd_of(given["engine"], given["port"], given["url"] or "")
-        # Without an etcd of its own there is no member that could go.
-        result: dict[str, t.Any] = {"changed": False, "members": []}
-        if service is not None:
-            result = perform(service, given["name"], given["state"], address=given["address"], check=module.check_mode)
+        result: dict[str, t.Any] = {"changed": False}
+        if access.is_server(given["engine"]):
+            service = access.etcd_of(given["engine"], given["port"], given["url"] or "")
+            # Without an etcd of its own there is no member that could go.
+            result["members"] = []
+            if service is not None:
+                how = {"address": given["address"], "check": module.check_mode}
+                result = perform(service, given["name"], given["state"], **how)
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

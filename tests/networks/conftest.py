@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "verify"))
+sys.path[:0] = [str(ROOT / "tests" / "verify"), str(ROOT / "tests" / "networks")]
 
 from cluster import Cluster, Inventory, enter_network, until  # noqa: E402
 from kubernetes import client  # noqa: E402

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cluster import Cluster, Inventory
 from kubernetes import client
+from plugs import plug
 
 NAMESPACE = "klubster-networks"
 NAME = "www.apps.example.org"
@@ -60,6 +61,14 @@ def ssh(inventory: Inventory, machine: str, *argv: str, timeout: float = 60) -> 
     return done.stdout
 
 
+def cut_power(inventory: Inventory, machine: str) -> None:
+    """A machine falls silent; without its cables first, its kernel would still say goodbye on its connections."""
+    for number in range(len(inventory.vars(machine)["lab_addresses"])):
+        # This process is in the lab's network, where the other ends of the cables are.
+        subprocess.run(["ip", "link", "set", f"{machine}.{number}", "down"], check=True, capture_output=True)
+    plug(inventory, "off", machine)
+
+
 def vtysh(inventory: Inventory, router: str, command: str) -> t.Any:
     return json.loads(ssh(inventory, router, f"vtysh -c '{command} json'"))
 
@@ -72,7 +81,7 @@ def sessions(inventory: Inventory, router: str) -> dict[str, str]:
 
 
 def ages(inventory: Inventory, router: str) -> dict[str, int]:
-    """Neighbour → when its session began, in milliseconds since 1970."""
+    """Neighbour → when its session began, in seconds since 1970."""
     said = vtysh(inventory, router, "show bgp neighbors")
     return {address: int(peer.get("bgpTimerUpEstablishedEpoch", 0)) for address, peer in said.items()}
 
@@ -113,14 +122,14 @@ class Answers:
 
 
 class Reader:
-    """A client in the house that reads the page by its name, for as long as it is told."""
+    """A client in the house that reads the page for as long as it is told; each time it asks for the address."""
 
-    def __init__(self, inventory: Inventory, seconds: float) -> None:
+    def __init__(self, inventory: Inventory, seconds: float, name: str = NAME) -> None:
         config = Path(inventory.vars("lab_controller")["lab_state_dir"]) / "ssh" / "config"
-        argv = ["ssh", "-F", str(config), "client", "python3", "-", NAME, str(seconds)]
+        argv = ["ssh", "-F", str(config), "client", "python3", "-", name, str(seconds)]
         self._seconds = seconds
         self._process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert self._process.stdin is not None
         self._process.stdin.write(_READER)
@@ -131,10 +140,9 @@ class Reader:
 
     def answers(self) -> Answers:
         assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        text = self._first + self._process.stdout.read()
-        said = self._process.stderr.read()
-        assert self._process.wait(30) == 0, said
+        with self._process.stdout as output:
+            text = self._first + output.read()
+        assert self._process.wait(30) == 0, text[-2000:]
         rows = []
         for line in text.splitlines():
             begin, end, answer = line.split(maxsplit=2)

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
-import os
 import ssl
 import threading
 import time
 import typing as t
 import urllib.parse
-from pathlib import Path
 
 import pytest
 from cluster import Cluster, Inventory, ansible, on_machine, until
 from kubernetes import client
+from plugs import plug
 
 pytestmark = pytest.mark.outages
 
@@ -63,17 +61,6 @@ class Prober:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
         return False
-
-
-def plug(inventory: Inventory, state: str, *machines: str) -> None:
-    """Pull the plug of machines, or put it in again."""
-    definition = next(Path(inventory.source).glob("lab.y*ml"))
-    given = {"definition": str(definition), "state": state, "machines": list(machines)}
-    name = os.environ.get("KLUBSTER_LAB_NAME")
-    arguments = json.dumps(given | ({"name": name} if name else {}))
-    local = ("-c", "local", "-e", "ansible_python_interpreter={{ ansible_playbook_python }}")
-    done = ansible("localhost,", "ansible", "localhost", *local, "-m", "kateskit.klubster.lab", "-a", arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def all_ready(cluster: Cluster, count: int) -> bool:

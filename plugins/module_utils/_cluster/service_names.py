@@ -156,6 +156,8 @@ def _service(address: str) -> Object:
         "Service",
         spec={
             "type": "LoadBalancer",
+            # A dead node's pod would be asked for as long as the cluster takes to notice; who announces is gone sooner.
+            "externalTrafficPolicy": "Local",
             "selector": _LABELS,
             "ports": [
                 {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": "dns"},
