@@ -87,6 +87,12 @@ STEPS = (
         needs=("bundle",),
     ),
     Step(
+        "bgp",
+        "three networks, BGP, a page by its name; nodes and routers killed",
+        ("molecule", "test", "--scenario-name", "bgp"),
+        needs=("bundle",),
+    ),
+    Step(
         "lab_long",
         "whole clusters in the lab: every cause, lost servers, firewalls, Debian 13, routers",
         ("pytest", "tests/lab", "--all-causes"),

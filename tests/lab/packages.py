@@ -48,7 +48,10 @@ def fetch(base: Path, names: t.Sequence[str]) -> list[Path]:
         argv = ["apt-get", "install", "--yes", "--download-only"]
         for name, value in options.items():
             argv += ["--option", f"{name}={value}"]
-        run([*argv, *names], timeout=300)
+        # A host that was made from an image may have no lists of packages yet.
+        if run([*argv, *names], check=False, timeout=300).returncode != 0:
+            run(["apt-get", "update"], timeout=300)
+            run([*argv, *names], timeout=300)
         (folder / ".complete").touch()
     return sorted(folder.glob("*.deb"))
 
