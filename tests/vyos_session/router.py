@@ -124,7 +124,7 @@ class Console:
     def _configuring(self, text: str) -> str:  # noqa: PLR0911 - one answer for each command
         assert self._candidate is not None
         device = self._device
-        verb, _, rest = text.partition(" ")
+        verb, _gap, rest = text.partition(" ")
         if verb in ("set", "delete") and rest:
             return self._edit(verb, rest)
         if text == "compare":

@@ -33,7 +33,7 @@ async def _session(device: Device, process: asyncssh.SSHServerProcess[str]) -> N
         while not console.closed and not process.stdin.at_eof():
             pending += (await process.stdin.read(4096)).replace("\r\n", "\n").replace("\r", "\n")
             while "\n" in pending and not console.closed:
-                line, _, pending = pending.partition("\n")
+                line, _end, pending = pending.partition("\n")
                 printed = console.line(line)
                 text = f"{line}\n{printed}\n" if printed else f"{line}\n"
                 process.stdout.write((text + console.prompt).replace("\n", "\r\n"))

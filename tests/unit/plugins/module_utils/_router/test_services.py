@@ -221,7 +221,8 @@ def test_an_empty_part_has_neither_table_nor_program() -> None:
     ("change", "said"),
     [
         (lambda rule: rule["expr"].insert(0, {"limit": {"rate": 5, "per": "second"}}), "chain postrouting: limit"),
-        (lambda rule: rule["expr"].insert(0, {"match": {"op": "<", "left": {"meta": {"key": "mark"}}, "right": 5}}), "chain postrouting: {'meta': {'key': 'mark'}} <"),
+        (lambda rule: rule["expr"].insert(0, {"match": {"op": "<", "left": {"meta": {"key": "mark"}}, "right": 5}}),
+         "chain postrouting: {'meta': {'key': 'mark'}} <"),
         (lambda rule: rule["expr"].insert(0, {"match": {"op": "==", "left": {"meta": {"key": "mark"}}, "right": 5}}), "chain postrouting: mark"),
         (lambda rule: rule["expr"][0]["match"].update(op="!="), "chain postrouting: oifname !="),
         (lambda rule: rule["expr"].append({"masquerade": {"flags": "random"}}), "chain postrouting: masquerade {'flags': 'random'}"),

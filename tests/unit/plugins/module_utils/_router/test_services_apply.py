@@ -63,7 +63,7 @@ class Machine:
             raise CommandFailed(argv, done.rc, done.stdout, done.stderr)
         return done
 
-    def _systemctl(self, argv: list[str], _: t.Any) -> Result:
+    def _systemctl(self, argv: list[str], _options: t.Any) -> Result:
         verb, unit = argv[1], argv[-1]
         if verb == "show":
             state = "active" if unit in self.active else "failed"
@@ -100,7 +100,7 @@ class Machine:
                 self.kernel[table.title] = table
         return Result(0, "", "")
 
-    def _program(self, argv: list[str], _: t.Any) -> Result:
+    def _program(self, argv: list[str], _options: t.Any) -> Result:
         name = argv[0].rpartition("/")[2]
         if name == "systemd-run":
             self.said.append(" ".join(argv))
