@@ -35,6 +35,8 @@ from witness import Witness
 KINDS = ("stop", "controller", "machine")
 RESULT = ROOT / "build" / "faults.json"
 LOGS = ROOT / "build" / "faults"
+#: seconds that every run takes, also one with nothing to do
+_SOON = 4.0
 
 
 class Faults:
@@ -82,11 +84,11 @@ class Faults:
                 log = f"round{number}-{attempt}-{kind}"
                 if kind == "stop":
                     found = self._stop(log, waiting.pop(0))
-                elif kind == "controller":
-                    found = self._kill(log, chance.uniform(1, length))
                 else:
-                    machine = chance.choice(sorted(self.ground.machines))
-                    found = self._pull(log, machine, chance.uniform(1, length), chance.uniform(0.2, 6))
+                    found = self._at_random(log, kind, chance, length)
+                    if found is None and self.options.short:
+                        # A quick machine was done before; a short round needs each kind.
+                        found = self._at_random(f"{log}-sooner", kind, chance, _SOON)
                 if found is None:
                     # The run ended before its moment: that was no interruption.
                     continue
@@ -102,6 +104,13 @@ class Faults:
             flush=True,
         )
         return entry
+
+    def _at_random(self, log: str, kind: str, chance: random.Random, length: float) -> Interruption | None:
+        """An interruption within that many seconds; nothing when the run ended before."""
+        if kind == "controller":
+            return self._kill(log, chance.uniform(1, length))
+        machine = chance.choice(sorted(self.ground.machines))
+        return self._pull(log, machine, chance.uniform(1, length), chance.uniform(0.2, 6))
 
     def _begin(self, number: int) -> float:
         """Machines to interrupt; returns within how many seconds."""
