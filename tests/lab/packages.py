@@ -49,7 +49,7 @@ def fetch(base: Path, names: t.Sequence[str]) -> list[Path]:
         for name, value in options.items():
             argv += ["--option", f"{name}={value}"]
         # A host that was made from an image may have no lists of packages yet.
-        if run([*argv, *names], check=False, timeout=300).returncode != 0:
+        if run([*argv, *names], check=False, timeout=300).rc != 0:
             run(["apt-get", "update"], timeout=300)
             run([*argv, *names], timeout=300)
         (folder / ".complete").touch()
