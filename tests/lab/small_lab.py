@@ -16,6 +16,23 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 SERVER, AGENT, CLIENT, LAB, PAGE = "10.83.0.11", "10.83.0.21", "10.83.0.100", "10.83.0.1", "10.83.0.200"
 RELEASES = Path("~/.cache/klubster/standin-releases").expanduser()
+#: a page on each node
+PODS = """\
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: web, namespace: default}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      tolerations: [{operator: Exists}]
+      containers:
+      - name: web
+        image: bundle.klubster.internal/agnhost:v1.34.2
+        args: [netexec, --http-port=8080]
+"""
 KUBECTL = "k3s kubectl --kubeconfig /etc/rancher/k3s/k3s.yaml"
 
 

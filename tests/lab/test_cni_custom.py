@@ -20,26 +20,10 @@ import yaml
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import catalogue
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.flannel import flannel_set
-from small_lab import BIN, ROOT, SmallLab
+from small_lab import BIN, PODS, ROOT, SmallLab
 
 NAME = "cni-custom"
 KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
-PODS = """\
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: web, namespace: default}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      terminationGracePeriodSeconds: 0
-      tolerations: [{operator: Exists}]
-      containers:
-      - name: web
-        image: bundle.klubster.internal/agnhost:v1.34.2
-        args: [netexec, --http-port=8080]
-"""
 
 
 @pytest.fixture(scope="module")

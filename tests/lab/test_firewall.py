@@ -17,7 +17,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import C
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import BaseRoot
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.paths import cache_folder
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.nftables_rules import ACCEPT_LINE
-from small_lab import AGENT, CLIENT, KUBECTL, LAB, PAGE, SERVER, SmallLab
+from small_lab import AGENT, CLIENT, KUBECTL, LAB, PAGE, PODS, SERVER, SmallLab
 
 #: what a careful administrator has; the place of our line is marked
 RULESET = """\
@@ -33,21 +33,7 @@ table inet filter {
   chain forward { type filter hook forward priority filter; policy drop; LINE; }
 }
 """
-PODS = """\
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: web, namespace: default}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      terminationGracePeriodSeconds: 0
-      tolerations: [{operator: Exists}]
-      containers:
-      - name: web
-        image: bundle.klubster.internal/agnhost:v1.34.2
-        args: [netexec, --http-port=8080]
+SERVICE = """\
 ---
 apiVersion: v1
 kind: Service
@@ -124,7 +110,7 @@ def test_run_again_nothing_changes(lab: Walled) -> None:
 
 
 def test_pods_of_both_nodes_reach_each_other(lab: Walled) -> None:
-    lab.on("server1", f"cat <<'END' | {KUBECTL} apply -f -\n{PODS}END")
+    lab.on("server1", f"cat <<'END' | {KUBECTL} apply -f -\n{PODS}{SERVICE}END")
     lab.on("server1", f"{KUBECTL} rollout status daemonset/web --timeout=90s")
     listed = lab.on("server1", f"{KUBECTL} get pods -l app=web -o jsonpath='{{.items[*].status.podIP}}'").split()
     pods = lab.on("server1", f"{KUBECTL} get pods -l app=web -o name").split()

@@ -17,6 +17,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+import packages
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result, run
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import BaseRoot
@@ -175,22 +176,6 @@ class Routers:
         return answer
 
 
-def packages(base: Path, folder: Path) -> list[Path]:
-    """FRR and what it needs besides what machines have, as files of packages."""
-    (folder / "partial").mkdir(parents=True, exist_ok=True)
-    options = {
-        "Dir::State::status": f"{base}/var/lib/dpkg/status",
-        "Dir::Cache::archives": str(folder),
-        "Debug::NoLocking": "1",
-        "APT::Install-Recommends": "0",
-    }
-    argv = ["apt-get", "install", "--yes", "--download-only"]
-    for name, value in options.items():
-        argv += ["--option", f"{name}={value}"]
-    run([*argv, "frr", "frr-pythontools"], timeout=120)
-    return sorted(folder.glob("*.deb"))
-
-
 @pytest.fixture(scope="module")
 def routers(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Routers]:
     cache = tmp_path_factory.mktemp("cache")
@@ -200,26 +185,8 @@ def routers(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Routers]:
     try:
         backend.up(lab)
         made = Routers(LabPaths(NAME, cache), tmp_path_factory.mktemp("ansible"))
-        files = packages(base.path, cache_folder() / "lab" / "packages-frr")
-        archive = subprocess.run(
-            ["tar", "-c", "-C", str(files[0].parent), *(file.name for file in files)], capture_output=True, check=True
-        ).stdout
-        going = []
-        for machine in lab.machines:
-            command = (
-                "mkdir /root/debs && tar x -C /root/debs && DEBIAN_FRONTEND=noninteractive dpkg -i /root/debs/*.deb"
-            )
-            argv = ["ssh", "-F", str(LabPaths(NAME, cache).ssh_config), machine, command]
-            process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            assert process.stdin is not None
-            process.stdin.write(archive)
-            process.stdin.close()
-            going.append(process)
-        for process in going:
-            assert process.stdout is not None
-            said = process.stdout.read()
-            process.stdout.close()
-            assert process.wait(120) == 0, said
+        files = packages.fetch(base.path, ("frr", "frr-pythontools"))
+        packages.install(made.ssh_config, list(lab.machines), files)
         yield made
     finally:
         backend.down(NAME)

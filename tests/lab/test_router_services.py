@@ -17,6 +17,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+import packages
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result, run
 from ansible_collections.kateskit.klubster.plugins.module_utils._lab.base import BaseRoot
@@ -143,22 +144,6 @@ class Lab:
         return self.ssh("box", "ps -o lstart=,pid=,args= -C dnsmasq,keepalived | sort").stdout
 
 
-def packages(base: Path, folder: Path) -> list[Path]:
-    """What is needed besides what machines have, as files of packages."""
-    (folder / "partial").mkdir(parents=True, exist_ok=True)
-    options = {
-        "Dir::State::status": f"{base}/var/lib/dpkg/status",
-        "Dir::Cache::archives": str(folder),
-        "Debug::NoLocking": "1",
-        "APT::Install-Recommends": "0",
-    }
-    argv = ["apt-get", "install", "--yes", "--download-only"]
-    for name, value in options.items():
-        argv += ["--option", f"{name}={value}"]
-    run([*argv, *PACKAGES], timeout=180)
-    return sorted(folder.glob("*.deb"))
-
-
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Lab]:
     cache = tmp_path_factory.mktemp("cache")
@@ -167,12 +152,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Lab]:
     try:
         backend.up(parse_lab(DEFINITION))
         made = Lab(tmp_path_factory.mktemp("ansible"), LabPaths(NAME, cache).ssh_config, copy.deepcopy(MODEL))
-        files = packages(base.path, cache_folder() / "lab" / "packages-router-services")
-        archive = subprocess.run(
-            ["tar", "-c", "-C", str(files[0].parent), *(file.name for file in files)], capture_output=True, check=True
-        ).stdout
-        command = "mkdir /root/debs && tar x -C /root/debs && DEBIAN_FRONTEND=noninteractive dpkg -i /root/debs/*.deb"
-        subprocess.run(["ssh", "-F", str(made.ssh_config), "box", command], input=archive, check=True, timeout=300)
+        packages.install(made.ssh_config, ["box"], packages.fetch(base.path, PACKAGES))
         yield made
     finally:
         backend.down(NAME)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import typing as t
@@ -12,8 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "verify"), str(ROOT / "tests" / "networks")]
 
-from cluster import Cluster, Inventory, enter_network, until  # noqa: E402
-from kubernetes import client  # noqa: E402
+from cluster import Cluster, Inventory, enter_network, room  # noqa: E402
 from networks import NAMESPACE, Record  # noqa: E402
 
 
@@ -46,15 +44,5 @@ def record() -> t.Iterator[Record]:
 @pytest.fixture(scope="session")
 def namespace(cluster: Cluster) -> t.Iterator[str]:
     """The one that the alias of the inventory names."""
-    cluster.core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE)))
-    until(lambda: cluster.core.list_namespaced_service_account(NAMESPACE).items, "a service account", 30)
-    try:
-        yield NAMESPACE
-    finally:
-        with contextlib.suppress(client.ApiException):
-            cluster.core.delete_namespace(NAMESPACE)
-        until(
-            lambda: all(entry.metadata.name != NAMESPACE for entry in cluster.core.list_namespace().items),
-            f"namespace {NAMESPACE} gone",
-            120,
-        )
+    with room(cluster, NAMESPACE) as name:
+        yield name

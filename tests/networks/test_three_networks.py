@@ -14,6 +14,7 @@ import networks
 import pytest
 from cluster import Cluster, Inventory, ansible
 from networks import NAMESPACE, POOL, Reader, Record
+from page import address_of_page
 from plugs import plug
 
 UPLINKS = ("router2a", "router2b")
@@ -26,22 +27,10 @@ def page(cluster: Cluster, inventory: Inventory, namespace: str) -> str:
     """The page's address, once the client reads it by its name."""
     version = str(inventory.get("klubster_engine_version", "1.34.2")).partition("+")[0]
     networks.deploy(cluster, f"bundle.klubster.internal/agnhost:v{version}")
-    found = cluster.wait(
-        cluster.core.list_namespaced_service,
-        namespace,
-        lambda entry: entry.metadata.name == "page" and bool(entry.status.load_balancer.ingress),
-        "an address for the page",
-        60,
-    )
+    address = address_of_page(cluster, namespace)
 
-    def read() -> t.Any:
-        try:
-            return networks.page(inventory).startswith("page-")
-        except AssertionError as exc:
-            return str(exc)[-300:]
-
-    networks.wait(read, "the client in the house reads the page", 60)
-    return str(found.status.load_balancer.ingress[0].ip)
+    networks.wait(lambda: _reads(inventory), "the client in the house reads the page", 60)
+    return address
 
 
 @pytest.fixture(scope="module")

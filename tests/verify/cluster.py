@@ -6,6 +6,7 @@ Uses nothing of the collection but the inventory, so that a mistake there is not
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -117,6 +118,24 @@ def ansible_environment() -> dict[str, str]:
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORCE_COLOR": "0",
     }
+
+
+@contextlib.contextmanager
+def room(cluster: Cluster, name: str) -> t.Iterator[str]:
+    """A namespace for as long as a test needs it."""
+    cluster.core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
+    # Pods are refused until the namespace has its account.
+    until(lambda: cluster.core.list_namespaced_service_account(name).items, f"service account in {name}", 30)
+    try:
+        yield name
+    finally:
+        with contextlib.suppress(client.ApiException):
+            cluster.core.delete_namespace(name)
+        until(
+            lambda: all(entry.metadata.name != name for entry in cluster.core.list_namespace().items),
+            f"namespace {name} gone",
+            120,
+        )
 
 
 def enter_network(namespace: Path) -> None:

@@ -16,7 +16,7 @@ from kubernetes import client
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from cluster import ROOT, Cluster, Inventory, Machine, enter_network, until
+from cluster import ROOT, Cluster, Inventory, Machine, enter_network, room, until
 from parts import service, template
 
 NAMESPACE = "klubster-verify"
@@ -93,20 +93,8 @@ def image(inventory: Inventory, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def namespace(cluster: Cluster) -> t.Iterator[str]:
-    name = f"{NAMESPACE}-{uuid.uuid4().hex[:6]}"
-    cluster.core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
-    # Pods are refused until the namespace has its account.
-    until(lambda: cluster.core.list_namespaced_service_account(name).items, f"service account in {name}", 30)
-    try:
+    with room(cluster, f"{NAMESPACE}-{uuid.uuid4().hex[:6]}") as name:
         yield name
-    finally:
-        with contextlib.suppress(client.ApiException):
-            cluster.core.delete_namespace(name)
-        until(
-            lambda: all(entry.metadata.name != name for entry in cluster.core.list_namespace().items),
-            f"namespace {name} gone",
-            120,
-        )
 
 
 @pytest.fixture(scope="session")

@@ -112,14 +112,7 @@ def deploy_page(cluster: Cluster, namespace: str, image: str) -> str:
             spec=client.V1ServiceSpec(type="LoadBalancer", selector={"app": "page"}, ports=[port]),
         ),
     )
-    found = cluster.wait(
-        cluster.core.list_namespaced_service,
-        namespace,
-        lambda entry: entry.metadata.name == "page" and bool(entry.status.load_balancer.ingress),
-        "an address for the page",
-        60,
-    )
-    address = str(found.status.load_balancer.ingress[0].ip)
+    address = address_of_page(cluster, namespace)
     names: set[str] = set()
 
     def all_answer() -> bool:
@@ -131,6 +124,18 @@ def deploy_page(cluster: Cluster, namespace: str, image: str) -> str:
 
     until(all_answer, "three pods of the page", 90)
     return address
+
+
+def address_of_page(cluster: Cluster, namespace: str) -> str:
+    """Once the load balancer has given one."""
+    found = cluster.wait(
+        cluster.core.list_namespaced_service,
+        namespace,
+        lambda entry: entry.metadata.name == "page" and bool(entry.status.load_balancer.ingress),
+        "an address for the page",
+        60,
+    )
+    return str(found.status.load_balancer.ingress[0].ip)
 
 
 def budget(cluster: Cluster, namespace: str, name: str, app: str, **spec: t.Any) -> None:

@@ -11,11 +11,9 @@ import typing as t
 from ansible_collections.kateskit.klubster.plugins.module_utils._model import rules
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses import Span
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer_spec import Pool
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import WRONG
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import WRONG, Complain, ruled
 
 Place = t.Callable[[str, str, Span], None]
-Complain = t.Callable[[str, t.Any, str, str], None]
 
 _WORDS = {
     "klubster_pools": "pool",
@@ -45,13 +43,7 @@ class EntryReader:
                 yield f"{variable}[{index}]", entry
 
     def _rule(self, where: str, value: t.Any, rule: t.Callable[[t.Any], t.Any]) -> t.Any:
-        if value is WRONG:
-            return WRONG
-        try:
-            return rule(value)
-        except Refused as exc:
-            self._complain(where, value, exc.rule, exc.remedy)
-            return WRONG
+        return ruled(where, value, rule, self._complain)
 
     def _optional(self, where: str, value: t.Any, rule: t.Callable[[t.Any], t.Any]) -> t.Any:
         found = None if value is None else self._rule(where, value, rule)

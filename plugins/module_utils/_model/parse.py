@@ -34,6 +34,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema im
     REGISTERED,
     VARIABLES,
     WRONG,
+    ruled,
     typed,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.service_names import NamesReader
@@ -210,14 +211,7 @@ class _Reader:
         self._complain(where, None if value is None else HIDDEN, rule, bare)
 
     def _rule(self, where: str, value: t.Any, rule: t.Callable[[str], t.Any]) -> t.Any:
-        """The value as the rule makes it; ``WRONG``, with a complaint, when the rule refuses it."""
-        if value is WRONG:
-            return WRONG
-        try:
-            return rule(value)
-        except Refused as exc:
-            self._complain(where, value, exc.rule, exc.remedy)
-            return WRONG
+        return ruled(where, value, rule, self._complain)
 
     def _unknown(self) -> None:
         """Refuse variables with our prefix that we do not know; most often they are misspelt."""

@@ -461,6 +461,17 @@ Complain = t.Callable[[str, t.Any, str, str], None]
 WRONG: t.Final = object()
 
 
+def ruled(where: str, value: t.Any, rule: t.Callable[[t.Any], t.Any], complain: Complain) -> t.Any:
+    """The value as the rule makes it; ``WRONG``, with a complaint, when the rule refuses it."""
+    if value is WRONG:
+        return WRONG
+    try:
+        return rule(value)
+    except Refused as exc:
+        complain(where, value, exc.rule, exc.remedy)
+        return WRONG
+
+
 def typed(variable: Variable, value: t.Any, where: str, complain: Complain) -> t.Any:
     """The value in the variable's type, its structure filled up with defaults.
 
@@ -663,5 +674,6 @@ __all__ = (
     "Complain",
     "Variable",
     "meta_text",
+    "ruled",
     "typed",
 )

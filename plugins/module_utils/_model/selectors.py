@@ -10,10 +10,8 @@ import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._model import rules
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer_spec import Expression, Selector
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import WRONG
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import WRONG, Complain, ruled
 
-Complain = t.Callable[[str, t.Any, str, str], None]
 HOST_NAME = "kubernetes.io/hostname"
 
 
@@ -74,14 +72,7 @@ class Reader:
             self._complain(where, value, "There is no node of this name.", remedy)
 
     def _rule(self, where: str, value: t.Any, rule: t.Callable[[str], t.Any]) -> bool:
-        if value is WRONG:
-            return False
-        try:
-            rule(value)
-        except Refused as exc:
-            self._complain(where, value, exc.rule, exc.remedy)
-            return False
-        return True
+        return ruled(where, value, rule, self._complain) is not WRONG
 
 
 __all__ = ("HOST_NAME", "Reader")

@@ -10,8 +10,7 @@ import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._model import addresses, rules
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer_spec import LoadBalancer
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import WRONG
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import WRONG, Complain, ruled
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec import Names
 
 VARIABLE = "klubster_names"
@@ -23,7 +22,7 @@ class NamesReader:
     :param complain: takes variable, value, rule and remedy of each problem.
     """
 
-    def __init__(self, cluster: dict[str, t.Any], complain: t.Callable[[str, t.Any, str, str], None]) -> None:
+    def __init__(self, cluster: dict[str, t.Any], complain: Complain) -> None:
         self._cluster, self._complain = cluster, complain
 
     def read(self, load_balancer: LoadBalancer) -> Names:
@@ -50,11 +49,7 @@ class NamesReader:
         return Names(zone, self._address(given["address"], load_balancer), aliases, given["ttl"])
 
     def _rule(self, key: str, value: str, rule: t.Callable[[str], t.Any]) -> t.Any:
-        try:
-            return rule(value)
-        except Refused as exc:
-            self._complain(f"{VARIABLE}.{key}", value, exc.rule, exc.remedy)
-            return WRONG
+        return ruled(f"{VARIABLE}.{key}", value, rule, self._complain)
 
     def _address(self, given: str, load_balancer: LoadBalancer) -> str:
         if not given:
