@@ -2,10 +2,14 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""An address that moves between the servers: keepalived's configuration, a check of the API, and a unit of our own.
+"""An address that moves between the servers: keepalived's configuration, checks of the server, and a unit of our own.
 
-The unit is not the distribution's: a keepalived that the user has for something else goes on beside it. The check only
+The unit is not the distribution's: a keepalived that the user has for something else goes on beside it. A check only
 lowers a server's priority and never takes it out, so that the address is somewhere before the first API has started.
+
+An API whose etcd does not answer takes connections and then fails every request, for as long as a kubelet waits before
+it starts etcd anew (half a minute and more); so etcd is asked as well. Where servers have none, all of them are lowered
+alike.
 """
 
 from __future__ import annotations
@@ -22,10 +26,14 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.services i
 PROGRAM = "/usr/sbin/keepalived"
 UNIT = "klubster-api-address.service"
 _CONFIG = "/etc/klubster/keepalived.conf"
-_CHECK = "/etc/klubster/api-answers"
+_API_CHECK = "/etc/klubster/api-answers"
+_ETCD_CHECK = "/etc/klubster/etcd-answers"
+#: where etcd of kubeadm and of k3s tells of its health, without TLS (--listen-metrics-urls)
+_ETCD_METRICS = 2381
 _HIGHEST, _STEP = 200, 5
-# More than lies between the first and the last of any sensible number of servers.
-_PENALTY = 100
+# Each is more than lies between the first and the last of any sensible number of servers, and they differ so that an
+# API that is down counts where no server has etcd.
+_PENALTY, _ETCD_PENALTY = 100, 60
 
 
 @dataclass(frozen=True)
@@ -72,14 +80,8 @@ def config(moving: Moving) -> str:
         "    enable_script_security\n"
         "    script_user root\n"
         "}\n"
-        "vrrp_script api_answers {\n"
-        f'    script "{_CHECK}"\n'
-        "    interval 1\n"
-        "    timeout 3\n"
-        "    fall 2\n"
-        "    rise 3\n"
-        f"    weight -{_PENALTY}\n"
-        "}\n"
+        f"{_script('api_answers', _API_CHECK, _PENALTY)}"
+        f"{_script('etcd_answers', _ETCD_CHECK, _ETCD_PENALTY)}"
         "vrrp_instance api_address {\n"
         "    state BACKUP\n"
         f"    interface {moving.interface}\n"
@@ -92,14 +94,39 @@ def config(moving: Moving) -> str:
         "    }\n"
         "    track_script {\n"
         "        api_answers\n"
+        "        etcd_answers\n"
         "    }\n"
         "}\n"
     )
 
 
-def check(moving: Moving) -> str:
+def _script(name: str, program: str, penalty: int) -> str:
+    return (
+        f"vrrp_script {name} {{\n"
+        f'    script "{program}"\n'
+        "    interval 1\n"
+        "    timeout 3\n"
+        "    fall 2\n"
+        "    rise 3\n"
+        f"    weight -{penalty}\n"
+        "}\n"
+    )
+
+
+def api_check(moving: Moving) -> str:
     """A program that tells whether this server's API takes connections; bash is on every machine, curl is not."""
     return f"#!/bin/bash\nexec timeout 2 bash -c ': < /dev/tcp/{moving.own}/{moving.port}' 2>/dev/null\n"
+
+
+def etcd_check(port: int = _ETCD_METRICS) -> str:
+    """A program that tells whether this server's etcd has a leader and answers.
+
+    :param port: of etcd's metrics and health, on loopback.
+    """
+    ask = f"exec 3<>/dev/tcp/localhost/{port} && printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&3"
+    return f"""#!/bin/bash
+exec timeout 2 bash -c "{ask} && read -r _ status _ <&3 && [[ \\$status == 200 ]]" 2>/dev/null
+"""
 
 
 def unit() -> str:
@@ -125,7 +152,8 @@ def files(moving: Moving) -> list[WantedFile]:
     """Everything that the service reads."""
     return [
         WantedFile(_CONFIG, config(moving)),
-        WantedFile(_CHECK, check(moving), mode=0o755),
+        WantedFile(_API_CHECK, api_check(moving), mode=0o755),
+        WantedFile(_ETCD_CHECK, etcd_check(), mode=0o755),
         WantedFile(f"/etc/systemd/system/{UNIT}", unit()),
     ]
 
@@ -143,4 +171,7 @@ def interface_of(address: str, listing: t.Sequence[t.Mapping[str, t.Any]]) -> st
     return ""
 
 
-__all__ = ("PROGRAM", "UNIT", "Moving", "check", "config", "files", "interface_of", "moving_of", "service", "unit")
+__all__ = (
+    *("PROGRAM", "UNIT", "Moving", "api_check", "config", "etcd_check"),
+    *("files", "interface_of", "moving_of", "service", "unit"),
+)

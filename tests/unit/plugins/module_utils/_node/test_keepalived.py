@@ -6,6 +6,7 @@ import re
 import socket
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,17 @@ def priority(number: int) -> int:
     return int(found.group(1))
 
 
-def test_an_earlier_server_is_preferred_and_a_silent_one_comes_after_all_others() -> None:
-    weight = re.search(r"weight -(\d+)", keepalived.config(moving(0)))
-    assert weight
-    assert priority(0) > priority(1) > priority(2) > priority(0) - int(weight.group(1)) > 0
+def weights(number: int = 0) -> tuple[int, ...]:
+    return tuple(int(found) for found in re.findall(r"weight -(\d+)", keepalived.config(moving(number))))
+
+
+def test_an_earlier_server_is_preferred_and_one_without_api_or_etcd_comes_after_all_others() -> None:
+    api, etcd = weights()
+    assert priority(0) > priority(1) > priority(2)
+    for lowered in (priority(0) - api, priority(0) - etcd):
+        assert priority(2) > lowered
+    # Where no server has etcd, one without API still comes after those that have it.
+    assert priority(2) - etcd > priority(0) - etcd - api > 0
 
 
 def test_servers_speak_to_each_other_only() -> None:
@@ -47,16 +55,47 @@ def test_the_other_address_family() -> None:
     assert "2001:db8::10/128" in keepalived.config(moving(0, address="2001:db8::10"))
 
 
+def succeeds(folder: Path, text: str) -> bool:
+    program = folder / "check"
+    program.write_text(text)
+    program.chmod(0o755)
+    return subprocess.run([program], check=False, capture_output=True).returncode == 0
+
+
 def test_the_check_sees_whether_the_port_takes_connections(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-        program = tmp_path / "check"
-        program.write_text(keepalived.check(moving(0, own="127.0.0.1", port=port)))
-        program.chmod(0o755)
-        assert subprocess.run([program], check=False).returncode != 0
+        check = keepalived.api_check(moving(0, own="127.0.0.1", port=listener.getsockname()[1]))
+        assert not succeeds(tmp_path, check)
         listener.listen()
-        assert subprocess.run([program], check=False).returncode == 0
+        assert succeeds(tmp_path, check)
+
+
+@pytest.mark.parametrize(
+    ("answer", "well"),
+    [("HTTP/1.0 200 OK\r\n\r\n{}", True), ("HTTP/1.0 503 Service Unavailable\r\n\r\n", False), ("", False)],
+)
+def test_the_check_sees_whether_etcd_is_well(answer: str, well: bool, tmp_path: Path) -> None:
+    asked = []
+
+    def serve(listener: socket.socket) -> None:
+        connection, _address = listener.accept()
+        with connection:
+            asked.append(connection.recv(1000).decode())
+            connection.sendall(answer.encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        assert succeeds(tmp_path, keepalived.etcd_check(listener.getsockname()[1])) is well
+        thread.join(5)
+    assert asked == ["GET /health HTTP/1.0\r\n\r\n"]
+
+
+def test_an_etcd_that_is_not_there_is_not_well(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert not succeeds(tmp_path, keepalived.etcd_check(port))
 
 
 def test_files_and_service() -> None:
@@ -64,6 +103,7 @@ def test_files_and_service() -> None:
     assert {Path(file.path).name: file.mode for file in files} == {
         "keepalived.conf": 0o644,
         "api-answers": 0o755,
+        "etcd-answers": 0o755,
         keepalived.UNIT: 0o644,
     }
     # keepalived refuses to run a program that others may write.
