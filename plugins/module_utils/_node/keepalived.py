@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""An address that moves between the servers: keepalived's configuration, checks of the server, and a unit of our own.
+"""An address that moves between the servers: keepalived's configuration, and a unit of our own.
 
 The unit is not the distribution's: a keepalived that the user has for something else goes on beside it. A check only
 lowers a server's priority and never takes it out, so that the address is somewhere before the first API has started.
@@ -15,21 +15,19 @@ alike.
 from __future__ import annotations
 
 import json
+import sys
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import api_address_checks as checks
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import Service
 
 PROGRAM = "/usr/sbin/keepalived"
 UNIT = "klubster-api-address.service"
-_CONFIG = "/etc/klubster/keepalived.conf"
-_API_CHECK = "/etc/klubster/api-answers"
-_ETCD_CHECK = "/etc/klubster/etcd-answers"
-#: where etcd of kubeadm and of k3s tells of its health, without TLS (--listen-metrics-urls)
-_ETCD_METRICS = 2381
+_CONFIG = f"{checks.FOLDER}/keepalived.conf"
 _HIGHEST, _STEP = 200, 5
 # Each is more than lies between the first and the last of any sensible number of servers, and they differ so that an
 # API that is down counts where no server has etcd.
@@ -80,8 +78,8 @@ def config(moving: Moving) -> str:
         "    enable_script_security\n"
         "    script_user root\n"
         "}\n"
-        f"{_script('api_answers', _API_CHECK, _PENALTY)}"
-        f"{_script('etcd_answers', _ETCD_CHECK, _ETCD_PENALTY)}"
+        f"{_script('api_answers', 'api-answers', _PENALTY)}"
+        f"{_script('etcd_answers', 'etcd-answers', _ETCD_PENALTY)}"
         "vrrp_instance api_address {\n"
         "    state BACKUP\n"
         f"    interface {moving.interface}\n"
@@ -103,7 +101,7 @@ def config(moving: Moving) -> str:
 def _script(name: str, program: str, penalty: int) -> str:
     return (
         f"vrrp_script {name} {{\n"
-        f'    script "{program}"\n'
+        f'    script "{checks.FOLDER}/{program}"\n'
         "    interval 1\n"
         "    timeout 3\n"
         "    fall 2\n"
@@ -111,22 +109,6 @@ def _script(name: str, program: str, penalty: int) -> str:
         f"    weight -{penalty}\n"
         "}\n"
     )
-
-
-def api_check(moving: Moving) -> str:
-    """A program that tells whether this server's API takes connections; bash is on every machine, curl is not."""
-    return f"#!/bin/bash\nexec timeout 2 bash -c ': < /dev/tcp/{moving.own}/{moving.port}' 2>/dev/null\n"
-
-
-def etcd_check(port: int = _ETCD_METRICS) -> str:
-    """A program that tells whether this server's etcd has a leader and answers.
-
-    :param port: of etcd's metrics and health, on loopback.
-    """
-    ask = f"exec 3<>/dev/tcp/localhost/{port} && printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&3"
-    return f"""#!/bin/bash
-exec timeout 2 bash -c "{ask} && read -r _ status _ <&3 && [[ \\$status == 200 ]]" 2>/dev/null
-"""
 
 
 def unit() -> str:
@@ -141,6 +123,7 @@ def unit() -> str:
         f"ExecStart={PROGRAM} --dont-fork --vrrp --log-console --use-file {_CONFIG}"
         " --pid /run/klubster-keepalived.pid --vrrp_pid /run/klubster-keepalived-vrrp.pid\n"
         "KillMode=process\n"
+        f"RuntimeDirectory={checks.MEMORY.name}\n"
         "Restart=always\n"
         "RestartSec=1\n"
         "\n[Install]\n"
@@ -152,8 +135,9 @@ def files(moving: Moving) -> list[WantedFile]:
     """Everything that the service reads."""
     return [
         WantedFile(_CONFIG, config(moving)),
-        WantedFile(_API_CHECK, api_check(moving), mode=0o755),
-        WantedFile(_ETCD_CHECK, etcd_check(), mode=0o755),
+        WantedFile(f"{checks.FOLDER}/api-answers", checks.api_answers(moving.own, moving.port), mode=0o755),
+        WantedFile(f"{checks.FOLDER}/api-is-ready", checks.api_is_ready(sys.executable), mode=0o755),
+        WantedFile(f"{checks.FOLDER}/etcd-answers", checks.etcd_answers(), mode=0o755),
         WantedFile(f"/etc/systemd/system/{UNIT}", unit()),
     ]
 
@@ -171,7 +155,4 @@ def interface_of(address: str, listing: t.Sequence[t.Mapping[str, t.Any]]) -> st
     return ""
 
 
-__all__ = (
-    *("PROGRAM", "UNIT", "Moving", "api_check", "config", "etcd_check"),
-    *("files", "interface_of", "moving_of", "service", "unit"),
-)
+__all__ = ("PROGRAM", "UNIT", "Moving", "config", "files", "interface_of", "moving_of", "service", "unit")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import socket
 import stat
-import subprocess
-import threading
 from pathlib import Path
 
 import pytest
@@ -55,54 +52,12 @@ def test_the_other_address_family() -> None:
     assert "2001:db8::10/128" in keepalived.config(moving(0, address="2001:db8::10"))
 
 
-def succeeds(folder: Path, text: str) -> bool:
-    program = folder / "check"
-    program.write_text(text)
-    program.chmod(0o755)
-    return subprocess.run([program], check=False, capture_output=True).returncode == 0
-
-
-def test_the_check_sees_whether_the_port_takes_connections(tmp_path: Path) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        check = keepalived.api_check(moving(0, own="127.0.0.1", port=listener.getsockname()[1]))
-        assert not succeeds(tmp_path, check)
-        listener.listen()
-        assert succeeds(tmp_path, check)
-
-
-@pytest.mark.parametrize(
-    ("answer", "well"),
-    [("HTTP/1.0 200 OK\r\n\r\n{}", True), ("HTTP/1.0 503 Service Unavailable\r\n\r\n", False), ("", False)],
-)
-def test_the_check_sees_whether_etcd_is_well(answer: str, well: bool, tmp_path: Path) -> None:
-    asked = []
-
-    def serve(listener: socket.socket) -> None:
-        connection, _address = listener.accept()
-        with connection:
-            asked.append(connection.recv(1000).decode())
-            connection.sendall(answer.encode())
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=(listener,))
-        thread.start()
-        assert succeeds(tmp_path, keepalived.etcd_check(listener.getsockname()[1])) is well
-        thread.join(5)
-    assert asked == ["GET /health HTTP/1.0\r\n\r\n"]
-
-
-def test_an_etcd_that_is_not_there_is_not_well(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert not succeeds(tmp_path, keepalived.etcd_check(port))
-
-
 def test_files_and_service() -> None:
     files = keepalived.files(moving(0))
     assert {Path(file.path).name: file.mode for file in files} == {
         "keepalived.conf": 0o644,
         "api-answers": 0o755,
+        "api-is-ready": 0o755,
         "etcd-answers": 0o755,
         keepalived.UNIT: 0o644,
     }
