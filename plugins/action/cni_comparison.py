@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import sys
-import time
 import typing as t
 from pathlib import Path
 
@@ -31,7 +30,6 @@ _SPEC = {
     "directory": {"type": "path", "required": True},
     "work": {"type": "str", "choices": ["check", "measure", "report"], "default": "measure"},
     "confirmation": {"type": "str", "default": ""},
-    "parameters": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 1800},
 }
 
@@ -55,7 +53,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return result | {"changed": given["work"] == "measure"}
             if given["work"] == "measure":
                 self._campaign(given, folder, task_vars or {}).measure(wanted)
-            kept = keep.write(folder, self._report(given, folder, wanted), check=self._task.check_mode)
+            kept = keep.write(
+                folder, keep.report(given["cluster"], keep.collect(folder, wanted)), check=self._task.check_mode
+            )
         except (KlubsterError, OSError) as exc:
             problems = [vars(problem) for problem in getattr(exc, "problems", ())]
             return result | {"failed": True, "msg": reason(exc), "problems": problems}
@@ -67,10 +67,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "json": kept.json,
             "table": kept.table,
         }
-
-    def _report(self, given: dict[str, t.Any], folder: Path, wanted: list[choices.Choice]) -> keep.Report:
-        now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-        return keep.report(given["cluster"], now, given["parameters"], keep.collect(folder, wanted))
 
     def _campaign(self, given: dict[str, t.Any], folder: Path, task_vars: dict[str, t.Any]) -> campaign.Campaign:
         playbooks = campaign.Playbooks(

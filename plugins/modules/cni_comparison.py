@@ -10,9 +10,9 @@ module: cni_comparison
 short_description: Make, measure and remove a cluster for each choice of a pod network
 version_added: "0.1.0"
 description:
-  - For each choice runs the playbooks preflight.yml, site.yml, measure_cni.yml and reset.yml that lie beside the playbook
-    with this task, on the machines of its inventory. Extra variables and files with passwords are handed on; what was
-    typed at a prompt cannot be.
+  - For each choice runs the playbooks preflight.yml, site.yml, measure_cni.yml and reset.yml that lie beside the
+    playbook with this task, on the machines of its inventory. Extra variables and files with passwords are handed on;
+    what was typed at a prompt cannot be.
   - A choice that preflight refuses counts as not run here, with the reason; one that fails loses nobody else's numbers.
   - Writes C(comparison.json) and C(index.html), a page that fetches nothing. Each result has a file of its own, so that
     the page can be drawn anew.
@@ -38,8 +38,8 @@ options:
   choices:
     description:
       - Entries with C(cni) and, as far as wanted, C(backend), C(service_proxy), C(mtu), C(chart), C(chart_sha256),
-        C(values), C(manifests), as the variables C(klubster_cni_*) take them; C(name), by which it is shown; C(not_run),
-        a reason for not trying it here.
+        C(values), C(manifests), as the variables C(klubster_cni_*) take them; C(name), by which it is shown;
+        C(not_run), a reason for not trying it here. What an entry leaves out is as in the inventory.
     type: list
     elements: raw
     required: true
@@ -61,10 +61,6 @@ options:
     type: str
     choices: [check, measure, report]
     default: measure
-  parameters:
-    description: Shown on the page, by name.
-    type: dict
-    default: {}
   timeout:
     description: Seconds that one playbook of a choice may take.
     type: int

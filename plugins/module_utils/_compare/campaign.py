@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""One cluster for each choice, one after the other: made, measured, taken away. What fails loses nobody else's numbers."""
+"""One cluster for each choice, one after the other: made, measured, taken away. A failure loses no other numbers."""
 
 from __future__ import annotations
 

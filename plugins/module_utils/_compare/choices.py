@@ -111,6 +111,8 @@ def _choice(entry: t.Mapping[str, t.Any]) -> Choice:
     words = [entry["cni"], backend, "service proxy" if entry.get("service_proxy") else ""]
     name = entry.get("name") or " ".join(word for word in words if word)
     variables = {FIELDS[key][0]: value for key, value in entry.items() if key in FIELDS}
+    # What an entry leaves out is as in the inventory; another provider's backend would not fit.
+    variables |= {"klubster_cni_backend": backend} if backend else {}
     return Choice(name, variables, entry.get("not_run", ""))
 
 

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Results and their page in a folder: one file for each choice, so that the page can be drawn anew without measuring."""
+"""Results and their page in a folder. Each choice has a file, so the page can be drawn anew without measuring."""
 
 from __future__ import annotations
 

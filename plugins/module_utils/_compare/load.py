@@ -50,6 +50,7 @@ PROGRAMS = (
 #: variable -> least and most
 BOUNDS = {
     "port": (1024, 65534),
+    "rounds": (1, 20),
     "seconds": (1, 60),
     "round_trips": (10, 100_000),
     "connections": (1, 1000),
@@ -132,17 +133,26 @@ class Cost:
     at: float = 0.0
 
 
-def check(params: t.Mapping[str, t.Any]) -> None:
-    """Everything that was given, before anything is done.
+def out_of_bounds(params: t.Mapping[str, t.Any], prefix: str = "") -> list[Problem]:
+    """Numbers that are too small or too large.
 
-    :raises InvalidInput: with every problem.
+    :param prefix: what stands before the names where the user writes them.
     """
     problems = []
     for name, (least, most) in BOUNDS.items():
         value = params.get(name)
         if value is not None and not least <= value <= most:
             rule = f"it must be between {least} and {most}, so that a load ends and leaves the machine some room."
-            problems.append(Problem(name, value, rule, "Give a number in that range."))
+            problems.append(Problem(f"{prefix}{name}", value, rule, "Give a number in that range."))
+    return problems
+
+
+def check(params: t.Mapping[str, t.Any]) -> None:
+    """Everything that was given, before anything is done.
+
+    :raises InvalidInput: with every problem.
+    """
+    problems = out_of_bounds(params)
     address = params.get("address") or ""
     if address:
         try:
@@ -345,6 +355,7 @@ __all__ = (
     "cost",
     "listening",
     "load",
+    "out_of_bounds",
     "reach",
     "round_trips",
     "serve",

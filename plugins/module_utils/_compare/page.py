@@ -30,6 +30,11 @@ th, td { text-align: left; vertical-align: top; padding: 7px 12px; border-top: 1
 thead th { border-top: none; color: var(--dim); } .note { border-left: 6px solid #e69f00; padding-left: 12px; }
 """.strip()
 
+_HOW = (
+    "Each number is the median of all rounds, in square brackets the least and the most; behind it, in round ones, the "
+    "ratio to the host&#x27;s own network between the same two machines."
+)
+
 
 def render(report: Report, plot: bytes, note: str = "") -> str:
     """The whole page.
@@ -37,7 +42,10 @@ def render(report: Report, plot: bytes, note: str = "") -> str:
     :param plot: a PNG; empty: there is none, and ``note`` says why.
     """
     title = f"Pod networks compared on {report['cluster']}"
-    given = ", ".join(f"{name} {value}" for name, value in sorted(report["parameters"].items()))
+    measured = [choice for choice in report["choices"] if choice["state"] == "measured"]
+    when = max((choice["measured"] for choice in measured), default="")
+    amounts = sorted({f"{name} {value}" for choice in measured for name, value in choice["amounts"].items()})
+    told = f"Measured until {when} ({', '.join(amounts)}). " if measured else "Nothing was measured. "
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     parts = [
         "<!DOCTYPE html>",
@@ -52,9 +60,7 @@ def render(report: Report, plot: bytes, note: str = "") -> str:
         "</head>",
         "<body>",
         f"<h1>{_safe(title)}</h1>",
-        f"<p>Measured {_safe(report['generated'])}. Each number is the median of all rounds, in square brackets the "
-        "least and the most; behind it the ratio to the host's own network between the same two machines. "
-        f"{_safe(given)}.</p>",
+        f"<p>{_safe(told)} {_HOW}</p>",
     ]
     if note:
         parts.append(f'<p class="note">{_safe(note)}</p>')

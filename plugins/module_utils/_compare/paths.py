@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._compare import load
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
 
 NAMESPACE = "klubster-measure"
@@ -34,20 +35,25 @@ def base_of(path: str) -> str:
     return BASES.get(path, "host")
 
 
-def layout(plan: t.Mapping[str, t.Any], client: str) -> dict[str, t.Any]:
+def layout(plan: t.Mapping[str, t.Any], client: str, amounts: t.Mapping[str, int]) -> dict[str, t.Any]:
     """Two machines, the one outside, and what cannot be measured with the reason.
 
     The far machine is an agent where there is one: load balancers do not announce from servers then.
 
     :param plan: what cluster_plan returned.
     :param client: inventory host outside the cluster; may be empty.
+    :param amounts: how much is measured, by the names of the role's variables without their prefix.
+    :raises InvalidInput: before anything was touched.
     """
+    problems = load.out_of_bounds(amounts, "measure_cni_")
     machines = [_machine(entry) for entry in plan["machines"]]
     agents = [entry for entry in machines if entry["name"] in plan["agents"]]
     servers = [entry for entry in machines if entry["name"] not in plan["agents"]]
     if client and client in (entry["name"] for entry in machines):
         rule = "it is a machine of the cluster, but stands for what is outside."
-        raise InvalidInput([Problem("measure_cni_client", client, rule, "Name another machine, or none.")])
+        problems.append(Problem("measure_cni_client", client, rule, "Name another machine, or none."))
+    if problems:
+        raise InvalidInput(problems)
     near, far = agents[:2] if len(agents) > 1 else (servers[0], [*agents, *servers[1:], *servers][0])
     balancer = plan["load_balancer"]
     missing: dict[str, str] = {}
@@ -57,7 +63,18 @@ def layout(plan: t.Mapping[str, t.Any], client: str) -> dict[str, t.Any]:
         missing |= dict.fromkeys(("outside_host", "outside"), _NO_CLIENT)
     elif balancer["provider"] == "none" or (balancer["provider"] != "servicelb" and not balancer["pools"]):
         missing["outside"] = _NO_BALANCER
-    return {"near": near, "far": far, "client": client, "missing": missing}
+    rounds = amounts["rounds"] * len(PATHS)
+    # Whatever happens, what answers the loads ends after this many seconds.
+    lifetime = min(load.BOUNDS["lifetime"][1], 300 + rounds * (3 * amounts["seconds"] + amounts["timeout"] + 10))
+    return {
+        "near": near,
+        "far": far,
+        "client": client,
+        "missing": missing,
+        "machines": list(dict.fromkeys((near["name"], far["name"]))),
+        "amounts": dict(amounts),
+        "lifetime": lifetime,
+    }
 
 
 def _machine(entry: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -118,7 +135,7 @@ def policy() -> list[dict[str, t.Any]]:
     ]
 
 
-def work(found: t.Mapping[str, t.Any], objects: t.Sequence[t.Mapping[str, t.Any]], rounds: int) -> dict[str, t.Any]:
+def work(found: t.Mapping[str, t.Any], objects: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
     """What serves where, who asks whom, and in which order.
 
     All paths are measured in turns: what disturbs the machines for a while then disturbs all of them.
@@ -151,7 +168,7 @@ def work(found: t.Mapping[str, t.Any], objects: t.Sequence[t.Mapping[str, t.Any]
     ]
     return {
         "serves": serves,
-        "loads": [{"round": number, **entry} for number in range(1, rounds + 1) for entry in turn],
+        "loads": [{"round": number, **entry} for number in range(1, found["amounts"]["rounds"] + 1) for entry in turn],
         "policy": {"machine": near, "pod": uid["near"], "address": address["far"]},
     }
 

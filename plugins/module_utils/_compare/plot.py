@@ -93,7 +93,7 @@ def _panel(axis: t.Any, metric: str, measured: t.Sequence[Result]) -> None:
             tail = choice["paths"].get(path, {}).get(_TAIL.get(metric, ""))
             told = "not measured" if value is None else f"{number(value['median'])} {unit}"
             if value is not None and value["ratio"] is not None:
-                told += f" ({number(value['ratio'])}×)"
+                told += f" ({number(value['ratio'])}x)"
             if tail is not None:
                 told += f", p99 {number(tail['median'])}"
             end = 0.0 if value is None else value["high"]

@@ -56,6 +56,10 @@ class Result(t.TypedDict):
     #: machine -> program -> what it took
     cost: dict[str, dict[str, Program]]
     machines: dict[str, str]
+    #: how much was measured, by the names of the role's variables without their prefix
+    amounts: dict[str, int]
+    #: when
+    measured: str
     #: as they were measured
     samples: list[dict[str, t.Any]]
 
@@ -63,8 +67,6 @@ class Result(t.TypedDict):
 class Report(t.TypedDict):
     schema: int
     cluster: str
-    generated: str
-    parameters: dict[str, t.Any]
     choices: list[Result]
 
 
@@ -80,6 +82,8 @@ def without_numbers(name: str, state: State, reason: str) -> Result:
         "policy_reason": "",
         "cost": {},
         "machines": {},
+        "amounts": {},
+        "measured": "",
         "samples": [],
     }
 
@@ -87,9 +91,11 @@ def without_numbers(name: str, state: State, reason: str) -> Result:
 def result(
     name: str,
     layout: t.Mapping[str, t.Any],
+    *,
     samples: t.Sequence[t.Mapping[str, t.Any]],
     reached: t.Mapping[str, bool],
     costs: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]],
+    measured: str,
 ) -> Result:
     """A choice that was measured.
 
@@ -104,7 +110,7 @@ def result(
         errors = [str(sample["error"]) for sample in of_path if sample.get("error")]
         if errors and path not in missing:
             missing[path] = f"{len(errors)} of {len(of_path)} rounds: {errors[0]}"
-        paths[path] = {metric: None for metric in METRICS}
+        paths[path] = dict.fromkeys(METRICS)
     found = {path: {metric: _summary(samples, path, metric) for metric in METRICS} for path in PATHS}
     for path, metrics in found.items():
         for metric, one in metrics.items():
@@ -123,6 +129,8 @@ def result(
             "far": layout["far"]["name"],
             "outside": layout["client"],
         },
+        "amounts": dict(layout["amounts"]),
+        "measured": measured,
         "samples": [dict(sample) for sample in samples],
     }
 
@@ -152,14 +160,8 @@ def _cost(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> dict[s
     return programs
 
 
-def report(cluster: str, generated: str, parameters: t.Mapping[str, t.Any], choices: t.Sequence[Result]) -> Report:
-    return {
-        "schema": SCHEMA,
-        "cluster": cluster,
-        "generated": generated,
-        "parameters": dict(parameters),
-        "choices": list(choices),
-    }
+def report(cluster: str, choices: t.Sequence[Result]) -> Report:
+    return {"schema": SCHEMA, "cluster": cluster, "choices": list(choices)}
 
 
 __all__ = ("METRICS", "SCHEMA", "Program", "Report", "Result", "State", "Value", "report", "result", "without_numbers")

@@ -39,8 +39,8 @@ def cell(value: Value | None, *, spread: bool = False) -> str:
         return _NONE
     told = number(value["median"])
     if spread and value["count"] > 1:
-        told += f" [{number(value['low'])}–{number(value['high'])}]"
-    return told if value["ratio"] is None else f"{told} ({number(value['ratio'])}×)"
+        told += f" [{number(value['low'])}-{number(value['high'])}]"
+    return told if value["ratio"] is None else f"{told} ({number(value['ratio'])}x)"
 
 
 def blocks(report: Report, *, spread: bool = False) -> list[Block]:
@@ -101,12 +101,10 @@ def _missing(report: Report) -> list[Block]:
 
 def render(report: Report) -> str:
     """As lines for a terminal."""
-    lines = [
-        f"Pod networks of {clean(report['cluster'])}: medians, in brackets the ratio to the host's own network between "
-        "the same machines"
-    ]
+    name = clean(report["cluster"])
+    lines = [f"Pod networks of {name}: medians; in brackets the ratio to the host's own network, same machines"]
     for block in blocks(report):
-        lines += ["", block.title.upper() if block.title.islower() else block.title]
+        lines += ["", block.title]
         lines += _lines(block)
     return "\n".join(lines)
 
