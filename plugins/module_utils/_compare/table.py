@@ -65,7 +65,7 @@ def blocks(report: Report, *, spread: bool = False) -> list[Block]:
 def _policy(choice: Result) -> str:
     if choice["policy"] is None:
         return f"not known: {choice['policy_reason']}"
-    return "yes" if choice["policy"] else "NO: a forbidden connection came about"
+    return "yes" if choice["policy"] else "NO, ignored"
 
 
 def _cost(measured: t.Sequence[Result]) -> list[Block]:
