@@ -26,6 +26,7 @@ PATHS = {
 }
 #: what a path is compared with: the same two machines without Kubernetes in between
 BASES = {"outside": "outside_host"}
+_ACCOUNT = "measure"
 _ONE_MACHINE = "the cluster has one machine only"
 _NO_CLIENT = "no machine outside the cluster was named"
 _NO_BALANCER = "the cluster has no load balancer with a pool"
@@ -84,7 +85,9 @@ def _machine(entry: t.Mapping[str, t.Any]) -> dict[str, str]:
 def definitions(found: t.Mapping[str, t.Any], image: str) -> list[dict[str, t.Any]]:
     """What the cluster holds while it is measured."""
     pods = {"near": found["near"], "beside": found["near"], "far": found["far"]}
-    made = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}]
+    made: list[dict[str, t.Any]] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}]
+    # A pod that comes before its namespace's default account would be refused.
+    made.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(_ACCOUNT)})
     made += [_pod(name, machine["node_name"], image) for name, machine in pods.items()]
     made.append(_service("inside", {"type": "ClusterIP"}))
     if "outside" not in found["missing"]:
@@ -106,6 +109,7 @@ def _pod(name: str, node: str, image: str) -> dict[str, t.Any]:
         "spec": {
             "nodeName": node,
             "tolerations": [{"operator": "Exists"}],
+            "serviceAccountName": _ACCOUNT,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 0,
