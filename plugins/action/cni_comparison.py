@@ -53,12 +53,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return result | {"changed": given["work"] == "measure"}
             if given["work"] == "measure":
                 self._campaign(given, folder, task_vars or {}).measure(wanted)
-            kept = keep.write(
-                folder, keep.report(given["cluster"], keep.collect(folder, wanted)), check=self._task.check_mode
-            )
+            found = keep.report(given["cluster"], keep.collect(folder, wanted))
+            kept = keep.write(folder, found, check=self._task.check_mode)
         except (KlubsterError, OSError) as exc:
             problems = [vars(problem) for problem in getattr(exc, "problems", ())]
             return result | {"failed": True, "msg": reason(exc), "problems": problems}
+        failed = [one["name"] for one in found["choices"] if one["state"] == "failed"]
         warnings = [kept.note] if kept.note else []
         return result | {
             "changed": kept.changed or given["work"] == "measure",
@@ -66,6 +66,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "page": kept.page,
             "json": kept.json,
             "table": kept.table,
+            "failures": failed,
         }
 
     def _campaign(self, given: dict[str, t.Any], folder: Path, task_vars: dict[str, t.Any]) -> campaign.Campaign:

@@ -98,4 +98,10 @@ table:
   returned: success
   type: str
   sample: Pod networks of lab
+failures:
+  description: Names of the choices that were run and have no numbers.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """

@@ -74,6 +74,7 @@ def test_measure_then_report_again(tmp_path: Path, ansible: Ansible) -> None:
     assert argv[8:12] == ["--user", "me", "--vault-password-file", "/secrets/one"]
     assert argv[-1] == "/collection/playbooks/reset.yml"
     assert "no images" in result["table"]
+    assert result["failures"] == []
     assert Path(result["page"]).is_file() and Path(result["json"]).is_file()
     again = act(tmp_path / "out", work="report", confirmation="")
     assert (again["changed"], len(ansible.asked)) == (False, 5)

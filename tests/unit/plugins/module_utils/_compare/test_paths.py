@@ -91,6 +91,7 @@ def test_pods_bear_the_strictest_profile_and_every_taint(plan: dict[str, t.Any],
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+        assert pod["spec"]["serviceAccountName"] == "measure", "the default one comes later than the namespace"
         assert pod["spec"]["tolerations"] == [{"operator": "Exists"}]
 
 
