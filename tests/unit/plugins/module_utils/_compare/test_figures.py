@@ -12,6 +12,7 @@ NUMBERS = st.lists(st.floats(min_value=0, max_value=1e12), min_size=1)
 
 def test_the_middle_and_the_spread() -> None:
     assert figures.summary([3.0, None, 1.0, 10.0]) == {"median": 3.0, "low": 1.0, "high": 10.0, "count": 3}
+    assert figures.summary([0.0, 0.0]) == {"median": 0.0, "low": 0.0, "high": 0.0, "count": 2}, "a zero is a value"
 
 
 @pytest.mark.parametrize("values", [[], [None, None]])

@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -97,7 +98,9 @@ def test_round_trips_end_with_their_time(echo: load.Target) -> None:
 
 def test_reach_waits_for_what_is_wanted(echo: load.Target) -> None:
     assert load.reach(echo, wanted=False, timeout=0.3) is True
-    assert load.reach(load.Target("127.0.0.1", free_port()), wanted=False, timeout=5) is False
+    began = time.monotonic()
+    assert load.reach(load.Target("127.0.0.1", free_port()), wanted=False, timeout=30) is False
+    assert time.monotonic() - began < 10, "what is as wanted is not waited for"
 
 
 def test_serving_is_bounded_by_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +201,7 @@ def pod_process(proc: Path, pid: int, group: str, namespace: str) -> None:
     ],
 )
 def test_a_pods_network_is_found_by_its_control_group(tmp_path: Path, group: str) -> None:
+    pod_process(tmp_path, 4, group, "net:[1]")
     pod_process(tmp_path, 5, "/system.slice/kubelet.service", "net:[1]")
     pod_process(tmp_path, 6, group, "net:[77]")
     (tmp_path / "self" / "ns").mkdir(parents=True)
