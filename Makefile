@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-down demo-bgp demo-bgp-down clean-cache test test-fast bench mutations faults lint types sanity docs unit contract collection requirements
+.PHONY: help environment demo demo-down demo-bgp demo-bgp-down compare-cni clean-cache test test-fast bench mutations faults lint types sanity docs unit contract collection requirements
 
 bin := .venv/bin
 bgp := ANSIBLE_DISPLAY_SKIPPED_HOSTS=False $(bin)/ansible-playbook -i inventories/lab_bgp
@@ -25,6 +25,9 @@ demo-bgp: environment ## three networks with BGP routers, and a page that is rea
 
 demo-bgp-down: environment ## take away what `make demo-bgp` made
 	@$(bgp) playbooks/lab_down.yml
+
+compare-cni: environment ## a cluster for each pod network that can run here: numbers, table and plot in build/reports/compare-cni
+	@$(bin)/python tests/compare/compare.py $(ARGS)
 
 demo-down: environment ## take away what `make demo` made; what it fetched or built stays in the cache
 	@$(bin)/python tests/demo/demo.py down
@@ -70,3 +73,4 @@ collection: environment ## the artefact for Galaxy, in build/
 
 requirements: environment ## resolve .config/requirements.in anew, with hashes
 	@$(bin)/uv pip compile --quiet --universal --generate-hashes --python-version 3.12 --no-header -o .config/requirements.txt .config/requirements.in
+	@$(bin)/uv pip compile --quiet --universal --generate-hashes --python-version 3.12 --no-header -c .config/requirements.txt -o .config/requirements-plots.txt .config/requirements-plots.in

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.kateskit.klubster.plugins.module_utils._compare import choices
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import PROVIDERS, Provider
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import parse
 
@@ -19,6 +20,8 @@ from inventories import MACHINES, good
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs/choosing-a-cni.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```yaml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+INVENTORIES = [text for text in SNIPPETS if yaml.safe_load(text).keys() & {"klubster_cni"}]
+COMPARED = [text for text in SNIPPETS if text not in INVENTORIES]
 ROWS = {
     row[0].strip("` "): [cell.strip() for cell in row]
     for row in (line.strip("|").split("|") for line in GUIDE.splitlines() if line.startswith("| `"))
@@ -26,7 +29,7 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("text", SNIPPETS)
+@pytest.mark.parametrize("text", INVENTORIES)
 def test_a_snippet_is_a_good_inventory(text: str) -> None:
     given: dict[str, t.Any] = yaml.safe_load(text)
     hosts, groups = good()
@@ -37,9 +40,15 @@ def test_a_snippet_is_a_good_inventory(text: str) -> None:
     assert cni.values == given.get("klubster_cni_values", {})
 
 
+def test_the_choices_to_compare_are_good_ones() -> None:
+    (text,) = COMPARED
+    found = choices.parse(yaml.safe_load(text)["compare_cni_choices"])
+    assert len({choice.variables["klubster_cni"] for choice in found}) == 3
+
+
 def test_each_provider_has_a_row_and_all_but_none_a_snippet() -> None:
     assert list(ROWS) == list(PROVIDERS)
-    shown = {yaml.safe_load(text)["klubster_cni"] for text in SNIPPETS}
+    shown = {yaml.safe_load(text)["klubster_cni"] for text in INVENTORIES}
     assert shown == set(PROVIDERS) - {"none"}
 
 
