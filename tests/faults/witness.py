@@ -37,14 +37,17 @@ class Seen:
 
 
 class _Administrator:
-    """Connections with the rights of the kubeconfig that a server holds; read anew when it fails."""
+    """Connections with the rights of the kubeconfig that a server holds; read anew when it fails.
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    :param address: of the one server to ask; without it servers take turns.
+    """
+
+    def __init__(self, ground: Ground, address: str = "") -> None:
+        self._ground, self._address = ground, address
         self._connection: http.client.HTTPSConnection | None = None
         self._turn = 0
 
-    def request(self, method: str, path: str, body: t.Any = None) -> tuple[int, t.Any]:
+    def request(self, method: str, path: str, body: t.Any = None) -> tuple[int, bytes]:
         """:raises OSError: no answer."""
         try:
             connection = self._connection or self._connect()
@@ -52,8 +55,8 @@ class _Administrator:
             text = None if body is None else json.dumps(body)
             connection.request(method, path, text, {"Content-Type": "application/json"})
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read() or b"null")
-        except (OSError, http.client.HTTPException, ValueError) as exc:
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as exc:
             self.close()
             raise OSError(str(exc)) from exc
 
@@ -66,7 +69,7 @@ class _Administrator:
         config = self._ground.kubeconfig()
         if config is None:
             raise ConnectionError("there is no cluster yet")
-        addresses = [self._ground.servers[name] for name in self._ground.begun()]
+        addresses = [self._address] if self._address else [self._ground.servers[name] for name in self._ground.begun()]
         self._turn += 1
         address = addresses[self._turn % len(addresses)]
         user = config["users"][0]["user"]
@@ -123,7 +126,7 @@ class Witness:
                 try:
                     status, listing = administrator.request("GET", _OBJECTS)
                     if status == 200:
-                        found.append({item["metadata"]["name"] for item in listing["items"]})
+                        found.append({item["metadata"]["name"] for item in json.loads(listing)["items"]})
                 except OSError:
                     administrator.close()
                 self._end.wait(0)
@@ -185,18 +188,13 @@ class Witness:
             self._gap = max(self._gap, now - last)
 
     def _probe(self, address: str) -> None:
-        context = ssl._create_unverified_context()  # noqa: S323 it only looks whether somebody is there
+        # k3s tells nobody unknown whether it is ready.
+        administrator = _Administrator(self._ground, address)
         while not self._end.wait(0.25):
-            connection = http.client.HTTPSConnection(address, 6443, timeout=3, context=context)
             try:
-                connection.request("GET", "/readyz")
                 # etcd without a quorum makes this fail.
-                if connection.getresponse().status == 200:
+                if administrator.request("GET", "/readyz")[0] == 200:
                     self._served[address] = time.monotonic()
-            except (OSError, http.client.HTTPException):
-                pass
-            finally:
-                connection.close()
-
-
-__all__ = ("Seen", "Witness")
+            except OSError:
+                continue
+        administrator.close()
