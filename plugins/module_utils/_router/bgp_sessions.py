@@ -123,7 +123,7 @@ def routes(table: Json) -> tuple[Route, ...]:
         used = [path for path in paths if path.get("bestpath") or path.get("multipath")]
         hops = sorted({str(hop.get("ip")) for path in used for hop in path.get("nexthops") or () if hop.get("ip")})
         suppressed = any(path.get("suppressed") for path in paths)
-        best = next((path for path in paths if path.get("bestpath")), {})
+        best: Json = next((path for path in paths if path.get("bestpath")), {})
         systems = tuple(int(word) for word in str(best.get("path") or "").split() if word.isdigit())
         found.append(Route(str(prefix), len(paths), len(used), tuple(hops), suppressed, systems))
     return tuple(sorted(found, key=lambda route: route.prefix))

@@ -369,7 +369,7 @@ class _Reader:
             received=sum(int(part["received"]) for part in parts),
             sent=sum(int(part["sent"]) for part in parts),
             severity=trouble.severity if trouble else "",
-            cause=clean(trouble.cause) if trouble else "",
+            cause=_sentence(trouble.cause) if trouble else "",
             seen=clean(trouble.seen) if trouble else "",
             remedy=clean(trouble.remedy) if trouble else "",
         )
@@ -463,6 +463,12 @@ class _Reader:
             elif any(row["established"] for row in router.sessions) and router.look.get("routes_read", True):
                 unknown.append(router.name)
         return Announced(address=one.address, service=one.service, ways=ways, unknown_to=unknown)
+
+
+def _sentence(text: str) -> str:
+    """Names of machines stay as they are."""
+    found = clean(text)
+    return found[0].upper() + found[1:] if found.startswith(NODES) else found
 
 
 def _without_policy(name: str, row: Data) -> t.Optional[Trouble]:

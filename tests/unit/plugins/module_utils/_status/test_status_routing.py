@@ -151,7 +151,7 @@ def test_a_password_on_one_side_only(world: World) -> None:
     for address in NODES.values():
         world["router2a"].down(address, "Connect")
     cause = only(world.report())["cause"]
-    assert cause == "the cluster's nodes have a password for router2a, and it has none"
+    assert cause == "The cluster's nodes have a password for router2a, and it has none"
 
 
 def test_a_password_between_routers(world: World) -> None:
@@ -250,7 +250,7 @@ def test_a_cluster_that_does_not_know_the_router(world: World) -> None:
     for address in NODES.values():
         world["router2a"].down(address, "Active")
     problem = only(world.report())
-    assert problem["cause"] == "the cluster's nodes do not know router2a as a neighbour"
+    assert problem["cause"] == "The cluster's nodes do not know router2a as a neighbour"
     assert "klubster_bgp.peers" in problem["remedy"]
 
 
