@@ -32,15 +32,18 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.table im
 
 _MARGIN = 16
 _GAP = 16
-_COLUMNS = 5
+_COLUMNS = 6
 _WIDEST = 230
 _HEIGHT = 76
 _SMALL = 46
 _BAR = 26
 #: between a row and the networks below it: room for sessions to be told apart
 _ROOM = 46
+#: between two lines of one row: room for sessions beside each other
+_LINE_GAP = 40
 #: more nodes than that are one box
 _MANY = 12
+_WORST: tuple[Health, ...] = ("bad", "warn", "off", "good")
 _ALL = "nodes of the cluster"
 
 
@@ -74,10 +77,10 @@ def draw(report: Report) -> Picture:
         else:
             y += _GAP
     picture.lines += _cables(report, boxes, lanes)
-    picture.lines += [line for one in report["routing"]["sessions"] for line in _session(one, boxes)]
-    marks = [mark for one in report["routing"]["sessions"] for mark in _marks(one, boxes)]
+    sessions = _drawn(report["routing"]["sessions"], lumped=_ALL in things)
+    picture.lines += [line for one in sessions for line in _session(one, boxes)]
+    picture.icons = [mark for one in sessions for mark in _marks(one, boxes)]
     picture.boxes = [*lanes.values(), *boxes.values()]
-    picture.icons = marks
     picture.height = y
     return picture
 
@@ -95,8 +98,8 @@ def _things(report: Report) -> t.Iterator[_Thing]:
         whole = sum(1 for one in routing["sessions"] if one["peer_kind"] == "node")
         bad = sum(1 for node in nodes if node["state"] != "ready")
         health: Health = "bad" if bad or up < whole else "good"
-        told = f"{len(nodes) - bad} of {len(nodes)} ready, {up} of {whole} sessions up"
-        yield _Thing(_ALL, "node", _ALL, told, health, f"{_ALL}: {told}")
+        told = f"{up} of {whole} sessions up"
+        yield _Thing(_ALL, "node", _ALL, told, health, f"{_ALL}: {len(nodes) - bad} of {len(nodes)} ready, {told}")
         nodes = []
     for node in nodes:
         state, style = state_of(node)
@@ -169,7 +172,7 @@ def _row(things: t.Sequence[_Thing], boxes: dict[str, Box], y: float) -> float:
         height = max(_SMALL if thing.kind == "node" else _HEIGHT for thing in part)
         for number, thing in enumerate(part):
             boxes[thing.name] = _box(thing, left + number * (wide + gap), y, wide, height)
-        y += height + (_GAP if start + _COLUMNS < len(things) else 0)
+        y += height + (_LINE_GAP if start + _COLUMNS < len(things) else 0)
     return y
 
 
@@ -264,6 +267,15 @@ def _towards(box: Box, other: Box) -> float:
 def _health(one: Session) -> Health:
     style = session_state_of(one)[1]
     return {"good": "good", "warn": "warn", "bad": "bad"}.get(style, "off")  # type: ignore[return-value]
+
+
+def _drawn(sessions: t.Sequence[Session], *, lumped: bool) -> list[Session]:
+    """Where the nodes are one box, the worst of a router's sessions with them stands for all."""
+    found = {}
+    for one in sorted(sessions, key=lambda one: _WORST.index(_health(one)), reverse=True):
+        with_nodes = lumped and one["peer_kind"] == "node"
+        found[one["router"], _ALL if with_nodes else one["peer"], "" if with_nodes else one["address"]] = one
+    return list(found.values())
 
 
 def _session(one: Session, boxes: t.Mapping[str, Box]) -> t.Iterator[Line]:
