@@ -53,7 +53,7 @@ import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
-_NOT_ASKED = "nobody asked it in this run"
+_NOTHING = "it said nothing"
 
 
 def router_looks(variables: t.Any, groups: t.Any, variable: t.Any = "__status_router") -> list[dict[str, t.Any]]:
@@ -74,10 +74,10 @@ def _row(name: str, known: t.Any, variable: str) -> dict[str, t.Any]:
 
 
 def _why(found: dict[str, t.Any], kind: str) -> str:
-    if found.get("skipped") and kind != "frr":
-        # Of that kind nobody knows how to look; that is no fault of the router.
+    if not found or (found.get("skipped") and kind != "frr"):
+        # A run with --limit, or a kind that nobody knows how to look at: no fault of the router.
         return ""
-    return str(found.get("msg") or found.get("module_stderr") or _NOT_ASKED).strip().split("\n")[0][:300]
+    return str(found.get("msg") or found.get("module_stderr") or _NOTHING).strip().split("\n")[0][:300]
 
 
 def _addresses(known: t.Any) -> list[str]:

@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.bgp_sessions import PREFIXES
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.text import count
 
 _ROUTERS = "run the playbook routers"
 _BAD_AS = "0202"
@@ -181,19 +182,17 @@ def _one_password(one: Side, other: Side) -> t.Optional[Trouble]:
 
 
 def _two_passwords(one: Side, other: Side) -> t.Optional[Trouble]:
-    dropped = {why: number for why, number in one.unsigned.items() if number}
+    # Those without a signature say nothing: so a machine refuses a connection to a port where nobody listens.
+    dropped = int(one.unsigned.get("wrong") or 0)
     if one.password is False or other.password is False or not (one.password or other.password) or not dropped:
         return None
-    told = ", ".join(f"{number} {_SIGNATURES[why]}" for why, number in sorted(dropped.items()) if why in _SIGNATURES)
     return Trouble(
         "error",
         f"{one.name} and {other.name} have different passwords",
-        f"since it started, the kernel of {one.name} dropped segments for their signature: {told}; {_said(one, other)}",
+        f"since it started, the kernel of {one.name} dropped {count(dropped, 'segment')} with a wrong signature;"
+        f" {_said(one, other)}".rstrip("; "),
         f"Give both the same password: {_password_of(one)} and {_password_of(other)}.",
     )
-
-
-_SIGNATURES = {"wrong": "with a wrong one", "missing": "without one", "unexpected": "with one that nobody wants"}
 
 
 def _password_of(side: Side) -> str:
