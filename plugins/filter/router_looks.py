@@ -9,8 +9,8 @@ name: router_looks
 short_description: What the looks at routers said, also of those that did not answer
 version_added: "0.1.0"
 description:
-  - Collects what M(kateskit.klubster.router_info) returned on each router. One that was not reached, or whose look
-    failed, is in it with the reason.
+  - Collects what M(kateskit.klubster.router_info), or on VyOS M(kateskit.klubster.vyos_router),
+    returned on each router. One that was not reached, or whose look failed, is in it with the reason.
 author:
   - KatesKit developers (@kateskit)
 positional: _input, groups
@@ -23,10 +23,11 @@ options:
     description: C(groups). The routers are those of the group C(routers).
     type: dict
     required: true
-  variable:
-    description: Where the result of M(kateskit.klubster.router_info) was registered.
-    type: str
-    default: __status_router
+  variables:
+    description: Where the results were registered; that of a task that was skipped does not count.
+    type: list
+    elements: str
+    default: [__status_router, __status_vyos]
 seealso:
   - module: kateskit.klubster.router_info
   - module: kateskit.klubster.cluster_status
@@ -54,29 +55,29 @@ import typing as t
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 _NOTHING = "it said nothing"
+_VARIABLES = ("__status_router", "__status_vyos")
 
 
-def router_looks(variables: t.Any, groups: t.Any, variable: t.Any = "__status_router") -> list[dict[str, t.Any]]:
+def router_looks(hosts: t.Any, groups: t.Any, variables: t.Any = _VARIABLES) -> list[dict[str, t.Any]]:
     """A row for each router."""
-    return [_row(str(name), variables[name], str(variable)) for name in groups.get("routers") or ()]
+    return [_row(str(name), hosts[name], variables) for name in groups.get("routers") or ()]
 
 
-def _row(name: str, known: t.Any, variable: str) -> dict[str, t.Any]:
-    found = plain(known[variable]) if variable in known else {}
+def _row(name: str, known: t.Any, variables: t.Iterable[t.Any]) -> dict[str, t.Any]:
+    results = [plain(known[str(variable)]) for variable in variables if str(variable) in known]
+    found: dict[str, t.Any] = next((result for result in results if not result.get("skipped")), {})
     kind = _of(known, "router_kind") or "frr"
     return {
         "name": name,
         "kind": str(kind),
         "addresses": _addresses(known),
-        "why": "" if found.get("look") else _why(found, str(kind)),
+        # A run with --limit, or a kind that nobody knows how to look at: no fault of the router.
+        "why": "" if found.get("look") or not found else _why(found),
         "look": found.get("look") or {},
     }
 
 
-def _why(found: dict[str, t.Any], kind: str) -> str:
-    if not found or (found.get("skipped") and kind != "frr"):
-        # A run with --limit, or a kind that nobody knows how to look at: no fault of the router.
-        return ""
+def _why(found: dict[str, t.Any]) -> str:
     return str(found.get("msg") or found.get("module_stderr") or _NOTHING).strip().split("\n")[0][:300]
 
 

@@ -74,8 +74,7 @@ def look(device: Frr, run: Runner, proc: Path = Path("/proc"), ask: Ask = echo.a
     sessions = bgp_sessions.sessions(
         device.json("show bgp summary"), device.json("show bgp neighbors"), bfd if isinstance(bfd, list) else ()
     )
-    number = sum(part.received for one in sessions for part in (one.ipv4, one.ipv6) if part)
-    few = number <= MOST_ROUTES
+    few = received(sessions) <= MOST_ROUTES
     tables = [device.json(f"show bgp {family} unicast") for family in ("ipv4", "ipv6")] if few and sessions else []
     down = [one.neighbor for one in sessions if not one.established]
     reached = ask(down) if down else set()
@@ -103,11 +102,21 @@ def _told(text: str) -> tuple[dict[str, t.Any], tuple[str, ...], tuple[str, ...]
     """What FRR was told, who has a password, and what of it the model has no words for."""
     found = frr.gather(frr_text.parse(text))
     owners = tuple(sorted(found.passwords))
-    model = dict(found.data)
+    model = modelled(found.data, found.passwords)
+    return {part: model[part] for part in PARTS if part in model}, owners, tuple(found.strange)
+
+
+def modelled(data: t.Mapping[str, t.Any], passwords: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """What was gathered, in the words of the model and without passwords."""
     # Written by another hand it may be what we would refuse, and still be what runs.
     with contextlib.suppress(InvalidInput):
-        model = dump(parse(found.data, found.passwords)[0])
-    return {part: model[part] for part in PARTS if part in model}, owners, tuple(found.strange)
+        return dump(parse(data, passwords)[0])
+    return dict(data)
+
+
+def received(sessions: t.Iterable[bgp_sessions.Session]) -> int:
+    """How many prefixes came by all sessions."""
+    return sum(part.received for one in sessions for part in (one.ipv4, one.ipv6) if part)
 
 
 def _addresses(run: Runner) -> tuple[str, ...]:
@@ -164,4 +173,4 @@ def _address(digits: str) -> str:
     return str(getattr(found, "ipv4_mapped", None) or found)
 
 
-__all__ = ("MOST_ROUTES", "PARTS", "Look", "as_data", "look", "unanswered", "unsigned")
+__all__ = ("MOST_ROUTES", "PARTS", "Look", "as_data", "look", "modelled", "received", "unanswered", "unsigned")

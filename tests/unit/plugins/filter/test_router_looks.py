@@ -42,6 +42,13 @@ def test_one_of_another_kind_is_no_fault() -> None:
     assert (found["kind"], found["why"], found["look"]) == ("vyos", "", {})
 
 
+def test_a_task_that_was_skipped_does_not_count() -> None:
+    found = row(router_kind="vyos", __status_router={"skipped": True}, __status_vyos={"look": {"frr": "runs"}})
+    assert (found["kind"], found["look"]) == ("vyos", {"frr": "runs"})
+    found = row(__status_router={"look": {"frr": "runs"}}, __status_vyos={"skipped": True})
+    assert found["look"] == {"frr": "runs"}
+
+
 class Broken(dict[str, t.Any]):
     """Variables of which one is a template that cannot be read now."""
 
