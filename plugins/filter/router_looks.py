@@ -54,6 +54,7 @@ import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
+_PREFIX = "Task failed: "
 _NOTHING = "it said nothing"
 _VARIABLES = ("__status_router", "__status_vyos")
 
@@ -78,7 +79,8 @@ def _row(name: str, known: t.Any, variables: t.Iterable[t.Any]) -> dict[str, t.A
 
 
 def _why(found: dict[str, t.Any]) -> str:
-    return str(found.get("msg") or found.get("module_stderr") or _NOTHING).strip().split("\n")[0][:300]
+    said = str(found.get("msg") or found.get("module_stderr") or _NOTHING).strip().split("\n")[0]
+    return said[len(_PREFIX) :] if said.startswith(_PREFIX) else said
 
 
 def _addresses(known: t.Any) -> list[str]:

@@ -24,7 +24,7 @@ def test_a_router_that_was_looked_at() -> None:
 
 
 def test_one_that_was_not_reached() -> None:
-    said = "Failed to connect to the host via ssh: timed out\nand more"
+    said = "Task failed: Failed to connect to the host via ssh: timed out\nand more"
     model = {"interfaces": {"eth1": {"addresses": ["192.0.2.1/24"]}, "eth2": None}}
     found = row(ansible_host="198.51.100.1", router_model=model, __status_router={"unreachable": True, "msg": said})
     assert found["why"] == "Failed to connect to the host via ssh: timed out"

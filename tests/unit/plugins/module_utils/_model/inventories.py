@@ -23,7 +23,7 @@ def good() -> tuple[Hosts, Groups]:
         "klubster_pod_network": "10.244.0.0/16",
         "klubster_service_network": "10.96.0.0/16",
         "klubster_dhcp_ranges": ["192.168.1.100-192.168.1.199"],
-        "klubster_other_pools": ["192.168.1.224/28"],
+        "klubster_other_pools": ["192.168.9.0/28"],
         "klubster_pools": [
             {"name": "home", "addresses": ["192.168.1.240-192.168.1.247"]},
             {"name": "special", "addresses": ["192.168.1.248/29"], "auto_assign": False, "interfaces": ["eth0"]},
