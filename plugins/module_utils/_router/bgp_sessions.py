@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 
 #: too many prefixes, by the number of its notification
 PREFIXES = "0601"
+#: only the side with the limit is in this state
+_TOO_MANY = "Idle (PfxCt)"
 _FAMILIES = {"ipv4": "ipv4Unicast", "ipv6": "ipv6Unicast"}
 Json = t.Mapping[str, t.Any]
 
@@ -109,7 +111,7 @@ def sessions(summary: Json, neighbors: Json, bfd: t.Sequence[Json] = ()) -> tupl
                 bfd=_bfd(detail, bfd_states.get(name)),
                 reason="" if established else _reason(row, detail),
                 code="" if established else _code(row, detail),
-                notified_by="" if established else _notified_by(detail),
+                notified_by="" if established else _notified_by(row, detail),
                 **{family: _exchanged(row) for family, row in row_by_family.items()},
             )
         )
@@ -155,7 +157,7 @@ def _bfd(detail: Json, peer: t.Optional[Json]) -> str:
 def _reason(row: Json, detail: Json) -> str:
     if row.get("state") == "Idle (Admin)" or detail.get("adminShutDown") or row.get("peerState") == "Admin":
         return "shut down by its configuration"
-    if row.get("state") == "Idle (PfxCt)":
+    if row.get("state") == _TOO_MANY:
         return _NOTIFICATIONS[PREFIXES]
     said = detail.get("lastErrorCodeSubcode")
     reason = detail.get("lastNotificationReason") or detail.get("lastResetDueTo") or ""
@@ -166,10 +168,12 @@ def _reason(row: Json, detail: Json) -> str:
 
 def _code(row: Json, detail: Json) -> str:
     # The state outlives the notification: a later reset leaves the session down for too many prefixes.
-    return PREFIXES if row.get("state") == "Idle (PfxCt)" else str(detail.get("lastErrorCodeSubcode") or "").upper()
+    return PREFIXES if row.get("state") == _TOO_MANY else str(detail.get("lastErrorCodeSubcode") or "").upper()
 
 
-def _notified_by(detail: Json) -> str:
+def _notified_by(row: Json, detail: Json) -> str:
+    if row.get("state") == _TOO_MANY:
+        return "us"
     return {"BGP Notification send": "us", "BGP Notification received": "neighbor"}.get(
         str(detail.get("lastResetDueTo")), ""
     )

@@ -392,7 +392,8 @@ class _Reader:
             return None
         lists: dict[str, list[str]] = {}
         for one in self._told:
-            peers = one.nodes.get(name)
+            # Where nobody says who announces, the list refuses whoever does.
+            peers = one.nodes.get(name) if one.nodes else ()
             if peers is None or (peers and speaker.name not in peers):
                 continue
             found = [refusing(router.model, settings, prefix) for prefix in one.prefixes]

@@ -11,6 +11,7 @@ import pytest
 import status_snapshots as snapshots
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Problem, Report
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.report import report_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.table import session_state_of
 from router_snapshots import NODES, POOL, SERVICE, World, session
 
 BAD_AS = {"lastErrorCodeSubcode": "0202", "lastNotificationReason": "OPEN Message Error/Bad Peer AS"}
@@ -199,6 +200,12 @@ def test_a_route_map_refuses_it_as_well(world: World) -> None:
     assert only(world.report())["cause"].startswith("The route map mark of router2b refuses")
 
 
+def test_where_nobody_says_who_announces_every_session_is_named(world: World) -> None:
+    world["router2a"].model["prefix_lists"]["services"] = [{"prefix": "198.18.0.0/24"}]
+    world.snapshot["announcements"] = []
+    assert only(world.report())["subject"].count("session router2a to ") == 3
+
+
 def test_what_is_not_announced_to_a_router_is_not_missed_there(world: World) -> None:
     world["router2a"].model["prefix_lists"]["services"] = [{"prefix": "198.18.0.0/24"}]
     for entry in world.snapshot["announcements"] or []:
@@ -303,6 +310,16 @@ def test_an_unreachable_router_is_one_finding_and_not_the_end(world: World) -> N
     # Its other address is not in the inventory, so what the house says is told as it is.
     assert [problem["cause"] for problem in problems][1:] == ["192.0.2.1 fell silent"]
     assert report["routing"]["routers"][3]["state"] == "silent"
+
+
+def test_sessions_of_an_unreachable_router_with_nodes_are_not_known(world: World) -> None:
+    """Nothing says that they are down."""
+    world["router2a"].why = "timed out"
+    report = world.report()
+    assert session(report, "router2a", "agent1")["state"] == "not known"
+    assert session_state_of(session(report, "router2a", "agent1")) == ("not known", "")
+    assert only(report)["cause"] == "The router router2a does not answer"
+    assert only(report)["consequences"] == []
 
 
 def test_frr_is_stopped(world: World) -> None:
