@@ -65,6 +65,8 @@ sessions:
       hold_time: 9
       bfd: up
       reason: ""
+      code: ""
+      notified_by: ""
       ipv4: {received: 2, sent: 1, policy: false}
       ipv6: null
 routes:
@@ -73,7 +75,12 @@ routes:
   type: list
   elements: dict
   sample:
-    - {prefix: 203.0.113.10/32, paths: 2, width: 2, next_hops: [10.10.0.11, 10.10.0.12], suppressed: false}
+    - prefix: 203.0.113.10/32
+      paths: 2
+      width: 2
+      next_hops: [10.10.0.11, 10.10.0.12]
+      suppressed: false
+      as_path: [65001]
 lacking:
   description: Those of O(expected) with which there is no session.
   returned: success

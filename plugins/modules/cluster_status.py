@@ -41,6 +41,13 @@ options:
         of pools and layers that are missing.
     type: dict
     default: {}
+  routers:
+    description:
+      - Looks at the routers around the cluster, by P(kateskit.klubster.router_looks#filter). Both sides of each session
+        are compared, and the report names the cause of one that is down.
+    type: list
+    elements: dict
+    default: []
   timeout:
     description: Seconds for all answers together.
     type: int
@@ -60,6 +67,8 @@ options:
 seealso:
   - module: kateskit.klubster.cluster_plan
   - module: kateskit.klubster.status_page
+  - plugin: kateskit.klubster.router_looks
+    plugin_type: filter
   - plugin: kateskit.klubster.status_table
     plugin_type: filter
 """
@@ -155,6 +164,14 @@ report:
       description: Services of type LoadBalancer, with addresses, pool, ready pods, and who announces them.
       type: list
       elements: dict
+    routing:
+      description:
+        - Networks, routers, sessions of BGP with the cause if one is not well, and who knows the way to which address.
+        - Empty lists without O(routers).
+      type: dict
+    names:
+      description: Who tells the networks around the cluster the names of its services. Null if nobody shall.
+      type: dict
     storage_classes:
       description: Storage classes.
       type: list
@@ -233,14 +250,14 @@ def _look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         silence = Unanswered("kubeconfig", f"{path} is not what it shall be")
         return {
             "changed": False,
-            "report": report_of_silence(silence, expected, _now()),
+            "report": report_of_silence(silence, expected, _now(), params["routers"]),
             "lacking": ["kubeconfig", *(one["name"] for one in params["sets"])],
         }
     try:
         server, get = connect(params["kubeconfig"], params["context"], float(params["timeout"]))
-        report = report_of(gather(server, get), expected)
+        report = report_of(gather(server, get), expected, params["routers"])
     except Unanswered as exc:
-        report = report_of_silence(exc, expected, _now())
+        report = report_of_silence(exc, expected, _now(), params["routers"])
         return {"changed": False, "report": report, "lacking": [one["name"] for one in params["sets"]]}
     return {"changed": False, "report": report, "lacking": _lacking(params)}
 
@@ -267,6 +284,7 @@ def main() -> None:
             "kubeconfig": {"type": "path", "required": True},
             "context": {"type": "str", "default": ""},
             "plan": {"type": "dict", "default": {}},
+            "routers": {"type": "list", "elements": "dict", "default": []},
             "timeout": {"type": "int", "default": 10},
             "wait": {"type": "int", "default": 0},
             "kubeconfig_sha256": {"type": "str"},

@@ -39,9 +39,10 @@ options:
       - V(present) makes the router what O(router) says, until it is confirmed or the time is over.
       - V(confirmed) keeps what was committed, and saves it.
       - V(gathered) changes nothing and returns what the router is, in the words of the model.
+      - V(looked) changes nothing and returns what M(kateskit.klubster.cluster_status) wants to know of it.
     type: str
     default: present
-    choices: [present, confirmed, gathered]
+    choices: [present, confirmed, gathered, looked]
   router:
     description:
       - The model, as O(kateskit.klubster.frr_config#module:router) takes it.
@@ -123,6 +124,11 @@ with_password:
   type: list
   elements: str
   sample: [nodes]
+look:
+  description: As RV(kateskit.klubster.router_info#module:look), without what the kernel saw.
+  returned: O(state=looked)
+  type: dict
+  sample: {frr: runs, addresses: [10.10.0.2/24], with_password: [nodes]}
 strange:
   description: What in our parts the model has no words for.
   returned: O(state=gathered)
@@ -138,6 +144,7 @@ from ansible.module_utils.connection import Connection
 from ansible.module_utils.connection import ConnectionError as NotAnswered
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import frr_apply, vyos, vyos_paths, vyos_session
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.look import as_data
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_session import VyosError
 
@@ -207,7 +214,7 @@ def _made(cli: NetworkCli, given: t.Mapping[str, t.Any], *, check: bool) -> dict
 def main() -> None:
     module = AnsibleModule(
         {
-            "state": {"type": "str", "default": "present", "choices": ["present", "confirmed", "gathered"]},
+            "state": {"type": "str", "default": "present", "choices": ["present", "confirmed", "gathered", "looked"]},
             "router": {"type": "dict"},
             "passwords": {"type": "dict", "default": {}, "no_log": True},
             "foreign": {"type": "dict", "default": {}},
@@ -223,6 +230,8 @@ def main() -> None:
         cli = NetworkCli(_connection(module))
         if module.params["state"] == "gathered":
             result = _gathered(cli, module.params["version"])
+        elif module.params["state"] == "looked":
+            result = {"changed": False, "look": as_data(vyos_session.looked(cli, module.params["version"]))}
         elif module.params["state"] == "confirmed":
             if not module.check_mode:
                 vyos_session.confirm(cli)

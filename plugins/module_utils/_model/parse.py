@@ -134,7 +134,7 @@ class _Place:
 
 # Of two kinds that overlap, the one to be changed, and with whom it may not overlap.
 _EXCLUSIVE: dict[str, tuple[str, ...]] = {
-    "pool": ("pool", "dhcp", "service", "pod", "node", "api", "peer"),
+    "pool": ("pool", "dhcp", "other", "service", "pod", "node", "api", "peer"),
     "service": ("pod", "node", "api", "dhcp", "peer"),
     "pod": ("node", "api", "dhcp", "peer"),
     "peer": ("node", "api"),
@@ -169,7 +169,8 @@ class _Reader:
         names = NamesReader(cluster, self._complain).read(load_balancer)
         storage = self._storage(cluster)
         firewall = self._firewall(cluster)
-        self._dhcp(cluster["klubster_dhcp_ranges"])
+        self._taken("dhcp", "klubster_dhcp_ranges", cluster)
+        self._taken("other", "klubster_other_pools", cluster)
         self._secrets(cluster, engine, machines)
         self._overlaps()
         self._size(cluster["klubster_single_node"])
@@ -799,12 +800,14 @@ class _Reader:
                 found.append(source.text)
         return Firewall(provider, tuple(found))
 
-    def _dhcp(self, given: t.Any) -> None:
+    def _taken(self, kind: str, variable: str, cluster: dict[str, t.Any]) -> None:
+        """Addresses that somebody else hands out."""
+        given = cluster[variable]
         for index, text in enumerate([] if given is WRONG else given):
-            where = f"klubster_dhcp_ranges[{index}]"
+            where = f"{variable}[{index}]"
             span = self._rule(where, text, addresses.span)
             if span is not WRONG:
-                self._places.append(_Place("dhcp", where, span.text, span))
+                self._places.append(_Place(kind, where, span.text, span))
 
     def _overlaps(self) -> None:
         """Refuse addresses that two things would take."""

@@ -244,6 +244,13 @@ VARIABLES: tuple[Variable, ...] = (
         elements="str",
     ),
     Variable(
+        "klubster_other_pools",
+        "list",
+        "What other clusters announce in the same networks; pools keep off it.",
+        default=[],
+        elements="str",
+    ),
+    Variable(
         "klubster_cni",
         "str",
         "Provider of the pod network. V(custom): manifests or a chart of your own; V(none): you bring it later.",

@@ -9,6 +9,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass
 
+#: too many prefixes, by the number of its notification
+PREFIXES = "0601"
+#: only the side with the limit is in this state
+_TOO_MANY = "Idle (PfxCt)"
 _FAMILIES = {"ipv4": "ipv4Unicast", "ipv6": "ipv6Unicast"}
 Json = t.Mapping[str, t.Any]
 
@@ -33,6 +37,8 @@ class Session:
 
     :param state: as FRR calls it: Established, Active, Connect, Idle and so on.
     :param reason: why it is not there, or why it went last; empty when the router has nothing to say.
+    :param code: code and subcode of the notification that ended it, as four digits in hexadecimal.
+    :param notified_by: who sent that notification.
     """
 
     neighbor: str
@@ -50,6 +56,8 @@ class Session:
     reason: str
     ipv4: t.Optional[Exchanged] = None
     ipv6: t.Optional[Exchanged] = None
+    code: str = ""
+    notified_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Route:
 
     :param paths: how many ways are known.
     :param width: over how many of them traffic is spread.
+    :param as_path: the systems that the best one comes through, the nearest first.
     """
 
     prefix: str
@@ -65,6 +74,7 @@ class Route:
     width: int
     next_hops: tuple[str, ...]
     suppressed: bool
+    as_path: tuple[int, ...] = ()
 
 
 def sessions(summary: Json, neighbors: Json, bfd: t.Sequence[Json] = ()) -> tuple[Session, ...]:
@@ -100,6 +110,8 @@ def sessions(summary: Json, neighbors: Json, bfd: t.Sequence[Json] = ()) -> tupl
                 hold_time=int(detail.get("bgpTimerHoldTimeMsecs") or 0) // 1000,
                 bfd=_bfd(detail, bfd_states.get(name)),
                 reason="" if established else _reason(row, detail),
+                code="" if established else _code(row, detail),
+                notified_by="" if established else _notified_by(row, detail),
                 **{family: _exchanged(row) for family, row in row_by_family.items()},
             )
         )
@@ -113,7 +125,9 @@ def routes(table: Json) -> tuple[Route, ...]:
         used = [path for path in paths if path.get("bestpath") or path.get("multipath")]
         hops = sorted({str(hop.get("ip")) for path in used for hop in path.get("nexthops") or () if hop.get("ip")})
         suppressed = any(path.get("suppressed") for path in paths)
-        found.append(Route(str(prefix), len(paths), len(used), tuple(hops), suppressed))
+        best: Json = next((path for path in paths if path.get("bestpath")), {})
+        systems = tuple(int(word) for word in str(best.get("path") or "").split() if word.isdigit())
+        found.append(Route(str(prefix), len(paths), len(used), tuple(hops), suppressed, systems))
     return tuple(sorted(found, key=lambda route: route.prefix))
 
 
@@ -143,13 +157,26 @@ def _bfd(detail: Json, peer: t.Optional[Json]) -> str:
 def _reason(row: Json, detail: Json) -> str:
     if row.get("state") == "Idle (Admin)" or detail.get("adminShutDown") or row.get("peerState") == "Admin":
         return "shut down by its configuration"
-    if row.get("state") == "Idle (PfxCt)":
-        return _NOTIFICATIONS["0601"]
+    if row.get("state") == _TOO_MANY:
+        return _NOTIFICATIONS[PREFIXES]
     said = detail.get("lastErrorCodeSubcode")
     reason = detail.get("lastNotificationReason") or detail.get("lastResetDueTo") or ""
     if said and str(said) in _NOTIFICATIONS:
         return f"{_NOTIFICATIONS[str(said)]} ({reason})" if reason else _NOTIFICATIONS[str(said)]
     return str(reason)
+
+
+def _code(row: Json, detail: Json) -> str:
+    # The state outlives the notification: a later reset leaves the session down for too many prefixes.
+    return PREFIXES if row.get("state") == _TOO_MANY else str(detail.get("lastErrorCodeSubcode") or "").upper()
+
+
+def _notified_by(row: Json, detail: Json) -> str:
+    if row.get("state") == _TOO_MANY:
+        return "us"
+    return {"BGP Notification send": "us", "BGP Notification received": "neighbor"}.get(
+        str(detail.get("lastResetDueTo")), ""
+    )
 
 
 # RFC 4271 section 4.5, RFC 4486: code and subcode as four digits, in hexadecimal
@@ -167,4 +194,4 @@ _NOTIFICATIONS = {
     "060A": "BFD found the neighbour dead",
 }
 
-__all__ = ("Exchanged", "Json", "Route", "Session", "as_data", "not_established", "routes", "sessions")
+__all__ = ("PREFIXES", "Exchanged", "Json", "Route", "Session", "as_data", "not_established", "routes", "sessions")

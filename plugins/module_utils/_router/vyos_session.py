@@ -19,6 +19,13 @@ from dataclasses import dataclass
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import bgp_sessions, vyos, vyos_paths
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.frr_apply import Watched, hide
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.look import (
+    MOST_ROUTES,
+    PARTS,
+    Look,
+    modelled,
+    received,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import Router
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import Foreign
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_paths import Path
@@ -100,6 +107,43 @@ def look(cli: Cli, version: t.Optional[vyos.Version] = None) -> Shown:
     finally:
         cli.ask("exit discard")
     return Shown(paths, found, saved)
+
+
+def looked(cli: Cli, version: t.Optional[vyos.Version] = None) -> Look:
+    """One look for status, as far as its command line tells: nothing of what its kernel saw."""
+    shown = look(cli, version)
+    found = vyos.gather(shown.paths, shown.version)
+    model = modelled(found.data, found.passwords)
+    sessions: tuple[bgp_sessions.Session, ...] = ()
+    routes: list[bgp_sessions.Route] = []
+    if model.get("bgp"):
+        said = [json_of(cli, f"show bgp {what}") for what in ("summary", "neighbors")]
+        sessions = bgp_sessions.sessions(said[0], said[1])
+    few = received(sessions) <= MOST_ROUTES
+    if few and sessions:
+        tables = [json_of(cli, f"show bgp {family} unicast") for family in ("ipv4", "ipv6")]
+        routes = [route for table in tables for route in bgp_sessions.routes(table)]
+    return Look(
+        frr="runs",
+        addresses=tuple(
+            address for entry in (model.get("interfaces") or {}).values() for address in entry.get("addresses") or ()
+        ),
+        router={part: model[part] for part in PARTS if part in model},
+        with_password=tuple(sorted(found.passwords)),
+        strange=tuple(vyos_paths.join(path) for path in found.strange),
+        sessions=sessions,
+        routes=tuple(routes),
+        routes_read=few,
+    )
+
+
+def json_of(cli: Cli, command: str) -> t.Any:
+    """What FRR within VyOS says to a ``show`` command."""
+    said = cli.ask(f'vtysh -c "{command} json"')
+    try:
+        return json.loads(said[said.find("{") :] or "{}")
+    except ValueError as exc:
+        raise VyosError(f"The router answered {command!r} with something that is no JSON.") from exc
 
 
 def version_of(shown: str) -> vyos.Version:
@@ -201,15 +245,8 @@ class Change:
     def _sessions(self) -> tuple[bgp_sessions.Session, ...]:
         if self._router.bgp is None or self._watched == "none":
             return ()
-        said = [self._json(f"show bgp {what}") for what in ("summary", "neighbors")]
+        said = [json_of(self._cli, f"show bgp {what}") for what in ("summary", "neighbors")]
         return bgp_sessions.sessions(said[0], said[1])
-
-    def _json(self, command: str) -> t.Any:
-        said = self._cli.ask(f'vtysh -c "{command} json"')
-        try:
-            return json.loads(said[said.find("{") :] or "{}")
-        except ValueError as exc:
-            raise VyosError(f"The router answered {command!r} with something that is no JSON.") from exc
 
     def _silent(self, before: t.Sequence[bgp_sessions.Session]) -> str:
         """Sessions that have to be up and are not."""
@@ -312,7 +349,9 @@ __all__ = (
     "VyosError",
     "affected",
     "confirm",
+    "json_of",
     "look",
+    "looked",
     "plan",
     "reverse",
     "save",

@@ -102,6 +102,30 @@ def _covers(advertisement: Object, pool: Object) -> bool:
     )
 
 
+def lengths_by_bgp(snapshot: Snapshot, pool: str) -> list[dict[int, int]]:
+    """In which lengths a pool's addresses are announced by BGP, by their family; empty when they are not."""
+    found = next((obj for obj in snapshot["pools"] or [] if name_of(obj) == pool), None)
+    if found is None:
+        return []
+    return [
+        {4: int(spec.get("aggregationLength") or 32), 6: int(spec.get("aggregationLengthV6") or 128)}
+        for entry in snapshot["advertisements"] or []
+        if entry.get("kind") == "BGPAdvertisement" and _covers(entry, found)
+        for spec in [spec_of(entry)]
+    ]
+
+
+def announcers_by_bgp(snapshot: Snapshot, service: LoadBalancedService) -> dict[str, list[str]]:
+    """Nodes that announce a service by BGP, and to which peers."""
+    return {
+        clean(status_of(entry).get("node")): [clean(peer) for peer in status_of(entry).get("peers") or []]
+        for entry in snapshot["announcements"] or []
+        if entry.get("kind") == "ServiceBGPStatus"
+        and clean(status_of(entry).get("serviceName")) == service["name"]
+        and clean(status_of(entry).get("serviceNamespace")) == service["namespace"]
+    }
+
+
 def services_of(snapshot: Snapshot, pools: t.Sequence[Pool], *, within: bool = False) -> list[LoadBalancedService]:
     """:param within: whether the engine itself hands out addresses, those of the nodes."""
     found = []
@@ -216,4 +240,4 @@ def _first(obj: Object, keys: t.Sequence[str]) -> str:
     return ""
 
 
-__all__ = ("Range", "parse_range", "pools_of", "services_of")
+__all__ = ("Range", "announcers_by_bgp", "lengths_by_bgp", "parse_range", "pools_of", "services_of")

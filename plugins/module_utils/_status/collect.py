@@ -33,6 +33,7 @@ except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
 _PAGE = 500
+_BGP_PEERS = "/apis/metallb.io/v1beta2/bgppeers"
 _MISSING_KEY = re.compile(r"Expected key ([a-z-]+) in")
 
 _CERTIFICATE = {
@@ -212,6 +213,7 @@ def _snapshot(server: str, get: Get, now: str, version: str, failing: list[str])
         pools=pools,
         advertisements=None if pools is None else advertisements,
         announcements=None if pools is None else _announcements(get, metallb, advertisements),
+        bgp_peers=(_list(get, _BGP_PEERS, "BGPPeer") or []) if _by_bgp(advertisements) else [],
         events=every("/api/v1/events?fieldSelector=type%3DWarning", "Event"),
     )
 
@@ -223,10 +225,14 @@ def _advertisements(get: Get, group: str) -> list[Object]:
     ]
 
 
+def _by_bgp(advertisements: t.Iterable[Object]) -> bool:
+    return any(entry["kind"] == "BGPAdvertisement" for entry in advertisements)
+
+
 def _announcements(get: Get, group: str, advertisements: t.Sequence[Object]) -> list[Object] | None:
     """Which node announces which service, in either way; nobody is asked about BGP where it is not used."""
     l2 = _list(get, group + "servicel2statuses", "ServiceL2Status")
-    if not any(entry["kind"] == "BGPAdvertisement" for entry in advertisements):
+    if not _by_bgp(advertisements):
         return l2
     return [*(l2 or []), *(_list(get, group + "servicebgpstatuses", "ServiceBGPStatus") or [])]
 

@@ -20,6 +20,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.model im
     PodTrouble,
     Problem,
     Report,
+    Router,
+    Session,
     Severity,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.text import count
@@ -122,7 +124,8 @@ _POD = ("The pod is not ready", "Look at it: kubectl describe pod")
 def diagnose(report: Report, expected: Expected) -> list[Problem]:
     """Problems of a report whose other parts are filled: errors before warnings, causes before the rest."""
     if not report["api"]["answers"]:
-        return [_unanswered(report["api"])]
+        # Routers are asked one by one, whatever the API does.
+        return _sorted([_unanswered(report["api"]), *_Reader(report, expected).routers()])
     reader = _Reader(report, expected)
     found = [
         *reader.api(),
@@ -132,11 +135,17 @@ def diagnose(report: Report, expected: Expected) -> list[Problem]:
         *reader.machines(),
         *reader.control_plane(),
         *reader.layers(),
+        *reader.routers(),
         *reader.pools(),
         *reader.services(),
+        *reader.names(),
         *reader.pods(),
         *reader.claims(),
     ]
+    return _sorted(found)
+
+
+def _sorted(found: t.Iterable[Problem]) -> list[Problem]:
     return sorted(_merged(found), key=lambda problem: problem["severity"] != "error")
 
 
@@ -213,7 +222,20 @@ class _Reader:
         parts = [part["name"] for part in self._report["control_plane"] if part["node"] == name and not part["ready"]]
         if parts:
             found.append(f"control plane on it: {', '.join(parts)}")
+        found += self._without_sessions([name])
         return found
+
+    def _without_sessions(self, nodes: t.Sequence[str]) -> list[str]:
+        """Sessions that are down because nobody on these nodes can speak."""
+        gone = [one for one in self._down() if one["peer_kind"] == "node" and one["peer"] in nodes]
+        self._told |= {_pair(one) for one in gone}
+        if not gone:
+            return []
+        names = _names(f"{one['router']} to {one['peer']}" for one in gone)
+        return [f"{count(len(gone), 'BGP session')} down: {names}"]
+
+    def _down(self) -> list[Session]:
+        return [one for one in self._report["routing"]["sessions"] if not one["up"] and _pair(one) not in self._told]
 
     def network(self) -> t.Iterator[Problem]:
         layer = next((entry for entry in self._report["layers"] if entry["name"] == "network"), None)
@@ -335,9 +357,10 @@ class _Reader:
                 continue
             self._told |= {layer["name"], *layer["pods"]}
             cause, remedy = self._why_layer(layer)
-            hence = (
-                self._after_loss_of_pools() if layer["name"] == "load_balancer" and layer["state"] == "missing" else []
-            )
+            hence: list[str] = []
+            if layer["name"] == "load_balancer":
+                hence = self._after_loss_of_pools() if layer["state"] == "missing" else []
+                hence += self._without_sessions(layer["machines"])
             yield _problem("error", cause, _title(layer), layer["why"] or "not installed", remedy, consequences=hence)
 
     def _why_layer(self, layer: Layer) -> tuple[str, str]:
@@ -348,6 +371,42 @@ class _Reader:
             if _place(trouble) in layer["pods"] and trouble["reason"] in _REASONS:
                 return _REASONS[trouble["reason"]]
         return f"{layer['title']} ({layer['provider']}) is not ready", "Look at its pods: kubectl describe pod"
+
+    def routers(self) -> t.Iterator[Problem]:
+        """The routers of the inventory, and every session that is not as it shall be."""
+        for router in self._report["routing"]["routers"]:
+            if router["state"] in ("silent", "stopped"):
+                yield self._router(router)
+        for one in self._report["routing"]["sessions"]:
+            if one["cause"] and _pair(one) not in self._told:
+                severity: Severity = "error" if one["severity"] == "error" else "warning"
+                yield _problem(severity, one["cause"], _pair(one), one["seen"], one["remedy"])
+
+    def _router(self, router: Router) -> Problem:
+        name = router["name"]
+        gone = [one for one in self._down() if name in (one["router"], one["peer"])]
+        self._told |= {_pair(one) for one in gone}
+        known = [one for one in gone if one["router"] != name]
+        hence = [f"{count(len(known), 'BGP session')} down: {_names(_pair(one) for one in known)}"] if known else []
+        if router["state"] == "silent":
+            cause, seen = f"The router {name} does not answer", router["why"]
+            remedy = "Start it, or look whether it can be reached by SSH; what it knows is not shown."
+        else:
+            cause, seen = f"FRR does not run on the router {name}", "frr.service is not active"
+            remedy = f"On {name} read: journalctl -u frr --since -10min; then run the playbook routers."
+        return _problem("error", cause, f"router {name}", seen, remedy, consequences=hence)
+
+    def names(self) -> t.Iterator[Problem]:
+        found = self._report["names"]
+        if found is None or found["ready"] or "pools" in self._told:
+            return
+        yield _problem(
+            "error",
+            f"Nobody tells the networks around the cluster the names in {found['zone']}",
+            "service klubster-names/service-names",
+            found["why"],
+            f"{_SITE} --tags names; then look at its pods: kubectl get pods -n klubster-names",
+        )
 
     def _after_loss_of_pools(self) -> list[str]:
         """What follows when addresses cannot be had: the pools are told of, and the services that wait."""
@@ -476,6 +535,10 @@ def _why_node(node: Node) -> str:
 
 def _title(layer: Layer) -> str:
     return f"layer {layer['title']}" + (f" ({layer['provider']})" if layer["provider"] else "")
+
+
+def _pair(one: Session) -> str:
+    return f"session {one['router']} to {one['peer']}"
 
 
 def _place(trouble: PodTrouble) -> str:

@@ -12,6 +12,9 @@ Object = dict[str, t.Any]
 Severity = t.Literal["error", "warning"]
 #: of a machine: ``missing`` stands in the inventory but has not joined, ``unknown`` no longer speaks to the API
 NodeState = t.Literal["ready", "not ready", "unknown", "missing"]
+#: of a router: ``silent`` was not reached, FRR is ``stopped``, ``unseen`` is of a kind that nobody looks at
+RouterState = t.Literal["ready", "silent", "stopped", "unseen"]
+PeerKind = t.Literal["router", "node", "other"]
 LayerState = t.Literal["ready", "not ready", "missing", "off", "within"]
 
 SCHEMA = 1
@@ -37,6 +40,8 @@ class Snapshot(t.TypedDict):
     pools: t.Optional[list[Object]]
     advertisements: t.Optional[list[Object]]
     announcements: t.Optional[list[Object]]
+    #: MetalLB's BGPPeer objects; asked for only where BGP is used
+    bgp_peers: list[Object]
     events: list[Object]
 
 
@@ -63,6 +68,22 @@ class Expected(t.TypedDict):
     load_balancer: str
     pools: list[str]
     storage_classes: list[str]
+    #: zone in which services have names
+    zone: str
+    aliases: list[str]
+
+
+class RouterLook(t.TypedDict):
+    """What is known of a router of the inventory."""
+
+    name: str
+    kind: str
+    #: as the inventory has them, with or without the length of their network
+    addresses: list[str]
+    #: why there is no look; empty when there is one
+    why: str
+    #: by ``router_info``
+    look: Object
 
 
 class Api(t.TypedDict):
@@ -200,6 +221,81 @@ class Event(t.TypedDict):
     message: str
 
 
+class Segment(t.TypedDict):
+    """A network that routers have an interface in."""
+
+    network: str
+    machines: list[str]
+
+
+class Router(t.TypedDict):
+    name: str
+    kind: str
+    state: RouterState
+    why: str
+    asn: int
+    addresses: list[str]
+    #: sessions that are up, and all
+    up: int
+    sessions: int
+
+
+class Session(t.TypedDict):
+    """A session of BGP, once for both of its sides; its cause is empty when it is well."""
+
+    router: str
+    peer: str
+    peer_kind: PeerKind
+    #: of the peer, as the router sees it
+    address: str
+    router_asn: int
+    peer_asn: int
+    state: str
+    up: bool
+    #: prefixes that the router took from the peer, and that it sent
+    received: int
+    sent: int
+    severity: str
+    cause: str
+    seen: str
+    remedy: str
+
+
+class Way(t.TypedDict):
+    """How a router reaches an address."""
+
+    router: str
+    prefix: str
+    #: over how many ways at once
+    width: int
+    next_hops: list[str]
+
+
+class Announced(t.TypedDict):
+    address: str
+    service: str
+    ways: list[Way]
+    #: routers with a session that know no way
+    unknown_to: list[str]
+
+
+class Routing(t.TypedDict):
+    networks: list[Segment]
+    routers: list[Router]
+    sessions: list[Session]
+    announced: list[Announced]
+
+
+class ServiceNames(t.TypedDict):
+    """Who tells the networks around the cluster the names of its services."""
+
+    zone: str
+    addresses: list[str]
+    aliases: list[str]
+    ready: bool
+    why: str
+
+
 class Report(t.TypedDict):
     schema: int
     name: str
@@ -213,6 +309,8 @@ class Report(t.TypedDict):
     networks: Networks
     pools: list[Pool]
     services: list[LoadBalancedService]
+    routing: Routing
+    names: t.Optional[ServiceNames]
     storage_classes: list[StorageClass]
     claims: list[Claim]
     pods: Pods
@@ -221,6 +319,7 @@ class Report(t.TypedDict):
 
 __all__ = (
     "SCHEMA",
+    "Announced",
     "Api",
     "Claim",
     "Component",
@@ -234,12 +333,21 @@ __all__ = (
     "Node",
     "NodeState",
     "Object",
+    "PeerKind",
     "PodTrouble",
     "Pods",
     "Pool",
     "Problem",
     "Report",
+    "Router",
+    "RouterLook",
+    "RouterState",
+    "Routing",
+    "Segment",
+    "ServiceNames",
+    "Session",
     "Severity",
     "Snapshot",
     "StorageClass",
+    "Way",
 )

@@ -12,10 +12,13 @@ from html import escape
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Report
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.picture import SHAPES, Health, draw, svg
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.routing_picture import draw as draw_routing
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.table import (
     layer_state_of,
     networks_line,
     pods_line,
+    router_state_of,
+    session_state_of,
     state_of,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.text import clean, count, day_and_time
@@ -89,9 +92,16 @@ svg rect.machine.bad, svg rect.layer.bad { fill: var(--bad-soft); stroke: var(--
 svg rect.machine.warn { stroke: var(--warn); stroke-width: 2; stroke-dasharray: 2 3; }
 svg rect.pill.podrange { fill: var(--pod-soft); stroke: var(--pod); }
 svg rect.pill.announces { fill: var(--reach-soft); stroke: var(--reach); }
+svg rect.lane { fill: var(--lan-soft); stroke: var(--lan); }
+svg rect.machine.router { stroke: var(--reach); stroke-width: 2; } svg rect.machine.other { stroke-dasharray: 3 3; }
+svg rect.machine.router.bad { stroke: var(--bad); }
 svg rect.meter { fill: var(--sunk); stroke: none; } svg rect.fill { fill: var(--reach); stroke: none; }
 svg polyline { fill: none; stroke-width: 2.2; } svg polyline.lan { stroke: var(--lan); }
 svg polyline.podnet { stroke: var(--pod); stroke-dasharray: 5 4; } svg polyline.reach { stroke: var(--reach); }
+svg polyline.session { stroke-width: 2.6; } svg polyline.session.good { stroke: var(--good); }
+svg polyline.session.warn { stroke: var(--warn); stroke-dasharray: 2 4; }
+svg polyline.session.bad { stroke: var(--bad); stroke-dasharray: 8 5; }
+svg polyline.session.off { stroke: var(--off); stroke-dasharray: 1 5; }
 svg .head { fill: var(--dim); } svg .icon { stroke: none; } svg .icon.good { fill: var(--good); }
 svg .icon.warn { fill: var(--warn); }
 svg .icon.bad { fill: var(--bad); } svg .icon.off { fill: none; stroke: var(--off); stroke-width: 2; }
@@ -153,6 +163,7 @@ def render(report: Report) -> str:
         "<main>",
         *_problems(report),
         *_picture(report),
+        *_routers_picture(report),
         *_tables(report),
         "</main>",
         _footer(report),
@@ -224,11 +235,45 @@ def _picture(report: Report) -> list[str]:
     ]
 
 
+_ROUTERS_LEGEND = "".join(
+    f"<span>{sign}{meaning}</span>"
+    for sign, meaning in (
+        (_stroke("session good"), "a session of BGP that is up"),
+        (_stroke("session warn"), "one that refuses addresses, or is switched off"),
+        (_stroke("session bad"), "one that is down"),
+        (_stroke("session off"), "nobody could look"),
+        (_stroke("lan"), "a cable"),
+    )
+)
+
+
+def _routers_picture(report: Report) -> list[str]:
+    routing = report["routing"]
+    if not routing["routers"]:
+        return []
+    sessions = ", ".join(f"{one['router']} to {one['peer']} {session_state_of(one)[0]}" for one in routing["sessions"])
+    networks = ", ".join(one["network"] for one in routing["networks"])
+    description = (
+        f"Networks: {networks or 'none'}. Sessions: {sessions or 'none'}. All of it stands in the tables below."
+    )
+    return [
+        '<h2 id="routers">Networks, routers and sessions</h2>',
+        '<figure><div class="scroll">',
+        svg(draw_routing(report), f"Picture of the routers around {report['name']}", description, "routers"),
+        f"</div><figcaption>{_ROUTERS_LEGEND}</figcaption></figure>",
+    ]
+
+
 def _tables(report: Report) -> list[str]:
     parts = _table("Machines", "Those that have joined, and those of the inventory that have not", *_machines(report))
     parts += _table("Layers", "What the cluster is made of, from the bottom up", *_layers(report))
     parts += _table("Pools of addresses", "Where services of type LoadBalancer get their addresses", *_pools(report))
     parts += _table("Services with an address", "What can be reached from outside", *_services(report))
+    parts += _table("Names of services", "What the networks around can ask for", *_names(report))
+    parts += _table("Networks", "Those in which routers have an interface", *_networks(report))
+    parts += _table("Routers", "Those of the inventory", *_routers(report))
+    parts += _table("Sessions of BGP", "Each once, with the likely cause where it is not well", *_sessions(report))
+    parts += _table("Addresses announced by BGP", "Who knows a way to them, and over how many", *_announced(report))
     parts += _table("Storage classes", "What claims can ask for", *_classes(report))
     parts += _table("Storage claims", "Data that outlives a pod", *_claims(report))
     parts += _table("Pods in trouble", pods_line(report), *_pods(report))
@@ -312,6 +357,73 @@ def _services(report: Report) -> tuple[list[str], list[list[Cell]]]:
         for entry in report["services"]
     ]
     return ["Service", "Address", "Ports", "Pool", "Ready pods", "Announced by"], rows
+
+
+def _names(report: Report) -> tuple[list[str], list[list[Cell]]]:
+    names = report["names"]
+    rows = []
+    if names is not None:
+        state = Cell("ready", "good") if names["ready"] else Cell(f"NOT READY: {names['why']}", "bad wide")
+        server, aliases = ", ".join(names["addresses"]), ", ".join(names["aliases"])
+        rows.append([Cell(names["zone"]), state, Cell(server, "mono"), Cell(aliases, "wide")])
+    return ["Zone", "State", "Server", "Aliases"], rows
+
+
+def _networks(report: Report) -> tuple[list[str], list[list[Cell]]]:
+    networks = report["routing"]["networks"]
+    return ["Network", "Machines"], [
+        [Cell(one["network"]), Cell(", ".join(one["machines"]), "wide")] for one in networks
+    ]
+
+
+def _routers(report: Report) -> tuple[list[str], list[list[Cell]]]:
+    rows = []
+    for one in report["routing"]["routers"]:
+        text, css = router_state_of(one)
+        rows.append(
+            [
+                Cell(one["name"]),
+                Cell(f"{text}: {one['why']}" if one["why"] else text, f"{css} wide" if one["why"] else css),
+                Cell(one["kind"]),
+                Cell(str(one["asn"] or "")),
+                Cell(f"{one['up']} of {one['sessions']}" if one["sessions"] else ""),
+                Cell(", ".join(one["addresses"]), "mono wide"),
+            ]
+        )
+    return ["Router", "State", "Kind", "AS", "Sessions up", "Addresses"], rows
+
+
+def _sessions(report: Report) -> tuple[list[str], list[list[Cell]]]:
+    rows = []
+    for one in report["routing"]["sessions"]:
+        text, css = session_state_of(one)
+        rows.append(
+            [
+                Cell(one["router"]),
+                Cell(one["peer"]),
+                Cell(text, css),
+                Cell(one["address"], "mono"),
+                Cell(f"{one['router_asn']} to {one['peer_asn'] or 'unknown'}"),
+                Cell(f"{one['received']} taken, {one['sent']} sent" if one["up"] else ""),
+                Cell(one["cause"], "wide"),
+            ]
+        )
+    return ["Router", "With", "State", "Address", "AS", "Prefixes", "Likely cause"], rows
+
+
+def _announced(report: Report) -> tuple[list[str], list[list[Cell]]]:
+    rows = []
+    for one in report["routing"]["announced"]:
+        first = [Cell(one["address"]), Cell(one["service"])]
+        for way in one["ways"]:
+            hops = ", ".join(way["next_hops"])
+            told = [Cell(way["router"]), Cell(way["prefix"], "mono"), Cell(str(way["width"])), Cell(hops, "wide")]
+            rows.append([*first, *told])
+        for name in one["unknown_to"]:
+            rows.append([*first, Cell(name), Cell("no way", "warn"), Cell(""), Cell("")])
+        if not one["ways"] and not one["unknown_to"]:
+            rows.append([*first, Cell("nobody", "warn"), Cell(""), Cell(""), Cell("")])
+    return ["Address", "Service", "Router", "Knows", "Ways at once", "Through"], rows
 
 
 def _classes(report: Report) -> tuple[list[str], list[list[Cell]]]:

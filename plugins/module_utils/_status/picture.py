@@ -37,7 +37,6 @@ _MANY = 24
 _MOST_SERVICES = 30
 # Wide fonts such as DejaVu, so that a narrower one only leaves room.
 _SANS, _MONO = 0.62, 0.61
-_IDS = ("picture-title", "picture-description")
 _ARROW = (
     '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
     '<path class="head" d="M0 0L8 4L0 8z"/></marker></defs>'
@@ -92,6 +91,8 @@ class Line:
     css: str
     points: tuple[tuple[float, float], ...]
     arrow: bool = False
+    #: what a reader is told of it
+    label: str = ""
 
 
 @dataclass
@@ -100,6 +101,8 @@ class Picture:
     height: float
     boxes: list[Box] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    #: marks that lie over everything
+    icons: list[tuple[Health, float, float]] = field(default_factory=list)
 
 
 def text_width(text: str, size: float, *, mono: bool = False) -> float:
@@ -377,14 +380,18 @@ def _frame(css: str, x: float, y: float, width: float, title: str) -> Box:
 # Writing
 
 
-def svg(picture: Picture, title: str, description: str) -> str:
-    """The picture as one svg element, to stand in a page that brings the style."""
+def svg(picture: Picture, title: str, description: str, name: str = "picture") -> str:
+    """The picture as one svg element, to stand in a page that brings the style.
+
+    :param name: what its ids begin with, different for each picture of a page.
+    """
+    ids = (f"{name}-title", f"{name}-description")
     size = f"{picture.width:g} {picture.height:g}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" role="img" aria-labelledby="{" ".join(_IDS)}">',
-        f'<title id="{_IDS[0]}">{_safe(title)}</title>',
-        f'<desc id="{_IDS[1]}">{_safe(description)}</desc>',
-        _ARROW,
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" role="img" aria-labelledby="{" ".join(ids)}">',
+        f'<title id="{ids[0]}">{_safe(title)}</title>',
+        f'<desc id="{ids[1]}">{_safe(description)}</desc>',
+        *([_ARROW] if any(line.arrow for line in picture.lines) else []),
     ]
     for box in picture.boxes:
         if "frame" in box.css:
@@ -392,6 +399,7 @@ def svg(picture: Picture, title: str, description: str) -> str:
     parts += [_line(line) for line in picture.lines]
     for box in picture.boxes:
         parts.append(_written(box, shape="frame" not in box.css))
+    parts += [_icon(*icon) for icon in picture.icons]
     parts.append("</svg>")
     return "\n".join(parts)
 
@@ -425,7 +433,8 @@ def _rectangle(box: Box) -> str:
 def _line(line: Line) -> str:
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in line.points)
     arrow = ' marker-end="url(#arrow)"' if line.arrow else ""
-    return f'<polyline class="{line.css}" points="{points}"{arrow}/>'
+    shape = f'<polyline class="{line.css}" points="{points}"{arrow}/>'
+    return f"<g><title>{_safe(line.label)}</title>{shape}</g>" if line.label else shape
 
 
 def _icon(health: Health, x: float, y: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service_names import NAME, NAMESPACE
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.balance import pools_of, services_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.collect import Unanswered
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.diagnose import diagnose
@@ -16,10 +17,13 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.model im
     Api,
     Expected,
     ExpectedNode,
+    LoadBalancedService,
     Networks,
     Node,
     Pods,
     Report,
+    RouterLook,
+    ServiceNames,
     Snapshot,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.observe import (
@@ -31,6 +35,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.observe 
     pods_of,
     storage_classes_of,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.routing import routing_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.text import clean
 
 _NOTHING = Snapshot(
@@ -49,6 +54,7 @@ _NOTHING = Snapshot(
     pools=None,
     advertisements=None,
     announcements=None,
+    bgp_peers=[],
     events=[],
 )
 
@@ -56,6 +62,7 @@ _NOTHING = Snapshot(
 def expectation(plan: t.Mapping[str, t.Any]) -> Expected:
     """What the inventory says, from the cluster's plan; without one nothing is expected."""
     networks, balancer = plan.get("networks") or {}, plan.get("load_balancer") or {}
+    names = plan.get("names") or {}
     local_path = (plan.get("storage") or {}).get("local_path") or {}
     cni = plan.get("cni") or {}
     return Expected(
@@ -74,6 +81,8 @@ def expectation(plan: t.Mapping[str, t.Any]) -> Expected:
         load_balancer=str(balancer.get("provider") or ""),
         pools=[str(pool["name"]) for pool in balancer.get("pools") or []],
         storage_classes=[str(local_path["class_name"])] if local_path.get("enabled") else [],
+        zone=str(names.get("zone") or ""),
+        aliases=sorted(str(alias) for alias in names.get("aliases") or {}),
     )
 
 
@@ -89,9 +98,14 @@ def _within(plan: t.Mapping[str, t.Any]) -> list[str]:
     return found
 
 
-def report_of(snapshot: Snapshot, expected: Expected) -> Report:
-    """A report of a cluster whose API answers."""
+def report_of(snapshot: Snapshot, expected: Expected, looks: t.Sequence[RouterLook] = ()) -> Report:
+    """A report of a cluster whose API answers.
+
+    :param looks: at the routers around it.
+    """
     pools = pools_of(snapshot)
+    nodes = nodes_of(snapshot, expected)
+    services = services_of(snapshot, pools, within="load_balancer" in expected["within"])
     found = Report(
         schema=SCHEMA,
         name=clean(expected["name"]) or "cluster",
@@ -106,12 +120,14 @@ def report_of(snapshot: Snapshot, expected: Expected) -> Report:
             why="",
             failing_checks=[clean(name) for name in snapshot["failing_checks"]],
         ),
-        nodes=nodes_of(snapshot, expected),
+        nodes=nodes,
         control_plane=control_plane_of(snapshot),
         layers=layers_of(snapshot, expected),
         networks=_networks(snapshot, expected),
         pools=pools,
-        services=services_of(snapshot, pools, within="load_balancer" in expected["within"]),
+        services=services,
+        routing=routing_of(looks, nodes, snapshot, services, answers=True),
+        names=_names(expected, services),
         storage_classes=storage_classes_of(snapshot),
         claims=claims_of(snapshot),
         pods=pods_of(snapshot),
@@ -120,7 +136,7 @@ def report_of(snapshot: Snapshot, expected: Expected) -> Report:
     return _judged(found, expected)
 
 
-def report_of_silence(silence: Unanswered, expected: Expected, now: str) -> Report:
+def report_of_silence(silence: Unanswered, expected: Expected, now: str, looks: t.Sequence[RouterLook] = ()) -> Report:
     """A report of a cluster whose API does not answer: the machines are those of the inventory."""
     nodes: list[Node] = nodes_of(_NOTHING, expected)
     for node in nodes:
@@ -145,6 +161,8 @@ def report_of_silence(silence: Unanswered, expected: Expected, now: str) -> Repo
         networks=_networks(_NOTHING, expected),
         pools=[],
         services=[],
+        routing=routing_of(looks, nodes, _NOTHING, [], answers=False),
+        names=None,
         storage_classes=[],
         claims=[],
         pods=Pods(total=0, ready=0, finished=0, starting=0, troubles=[]),
@@ -157,6 +175,27 @@ def _judged(report: Report, expected: Expected) -> Report:
     report["problems"] = diagnose(report, expected)
     report["healthy"] = all(problem["severity"] != "error" for problem in report["problems"])
     return report
+
+
+def _names(expected: Expected, services: t.Sequence[LoadBalancedService]) -> ServiceNames | None:
+    """The server that ``klubster_names`` asks for."""
+    if not expected["zone"]:
+        return None
+    found = next((one for one in services if (one["namespace"], one["name"]) == (NAMESPACE, NAME)), None)
+    why = ""
+    if found is None:
+        why = "the service is not there"
+    elif not found["addresses"]:
+        why = found["why"] or "it has no address"
+    elif not found["endpoints"]:
+        why = "no ready pod stands behind it"
+    return ServiceNames(
+        zone=clean(expected["zone"]),
+        addresses=found["addresses"] if found else [],
+        aliases=[clean(alias) for alias in expected["aliases"]],
+        ready=not why,
+        why=clean(why),
+    )
 
 
 def _networks(snapshot: Snapshot, expected: Expected) -> Networks:

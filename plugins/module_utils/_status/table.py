@@ -10,7 +10,13 @@ import textwrap
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Layer, Node, Report
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import (
+    Layer,
+    Node,
+    Report,
+    Router,
+    Session,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.text import clip, count, day_and_time, printable
 
 Style = t.Literal["", "good", "warn", "bad", "head"]
@@ -23,7 +29,7 @@ _LEAST = 8
 _ENOUGH = 18
 _FEW_EVENTS = 5
 #: what a narrow terminal shows last
-_DISPENSABLE = ("MEMORY", "CPU", "AGE", "PODS", "TIMES", "POOL", "CLASS")
+_DISPENSABLE = ("MEMORY", "CPU", "AGE", "PODS", "TIMES", "POOL", "CLASS", "SENT", "TAKEN", "ADDRESS")
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,15 @@ def render(report: Report, *, width: int = 100, colour: bool = False) -> str:
     lines += _problems(report, width, paint)
     if not report["api"]["answers"]:
         lines += _section("MACHINES of the inventory", _machine_rows(report), width, paint)
+        lines += _routers(report, width, paint)
         return "\n".join(lines)
     ready = sum(1 for node in report["nodes"] if node["state"] == "ready")
     lines += _section(f"MACHINES  {ready} of {len(report['nodes'])} ready", _machine_rows(report), width, paint)
     lines += _section(f"LAYERS  {networks_line(report)}", _layer_rows(report), width, paint)
     lines += _section("LOAD BALANCER", _pool_rows(report), width, paint)
     lines += _section("SERVICES with an address of their own", _service_rows(report), width, paint)
+    lines += _routers(report, width, paint)
+    lines += _section("NAMES of services for the networks around", _name_rows(report), width, paint)
     lines += _section(f"STORAGE  {classes_line(report)}", _claim_rows(report), width, paint, always=True)
     lines += _section(f"PODS  {pods_line(report)}", _pod_rows(report), width, paint, always=True)
     lines += _section("WARNINGS of the last hour, newest first", _event_rows(report), width, paint)
@@ -251,6 +260,103 @@ def _service_rows(report: Report) -> list[Row]:
     return rows
 
 
+def _routers(report: Report, width: int, paint: t.Callable[[str, Style], str]) -> list[str]:
+    """What the routers of the inventory say; nothing where there are none."""
+    routing = report["routing"]
+    up = sum(1 for one in routing["sessions"] if one["up"])
+    told = f"SESSIONS of BGP  {up} of {len(routing['sessions'])} up"
+    lines = _section("NETWORKS", _network_rows(report), width, paint)
+    lines += _section("ROUTERS", _router_rows(report), width, paint)
+    lines += _section(told, _session_rows(report), width, paint)
+    return lines + _section("ADDRESSES announced by BGP", _announced_rows(report), width, paint)
+
+
+def router_state_of(router: Router) -> tuple[str, Style]:
+    """A router's state in words, and how good that is."""
+    states: dict[str, tuple[str, Style]] = {
+        "ready": ("ready", "good"),
+        "silent": ("NO ANSWER", "bad"),
+        "stopped": ("FRR STOPPED", "bad"),
+        "unseen": ("not looked at", ""),
+    }
+    return states[router["state"]]
+
+
+def session_state_of(one: Session) -> tuple[str, Style]:
+    """A session's state in words, and how good that is. Where nobody could look it is neither."""
+    if one["up"]:
+        return ("up", "good") if not one["cause"] else ("up, refuses", "warn")
+    if one["state"] == "not known":
+        return "not known", ""
+    state = "DOWN" if one["state"] == "none" else f"DOWN ({one['state']})"
+    return state, "warn" if one["severity"] == "warning" else "bad"
+
+
+def _network_rows(report: Report) -> list[Row]:
+    rows: list[Row] = [_head("NETWORK", "MACHINES")]
+    rows += [[Cell(one["network"]), Cell(", ".join(one["machines"]))] for one in report["routing"]["networks"]]
+    return rows
+
+
+def _router_rows(report: Report) -> list[Row]:
+    rows: list[Row] = [_head("ROUTER", "STATE", "AS", "SESSIONS", "ADDRESSES", "NOTES")]
+    for one in report["routing"]["routers"]:
+        text, style = router_state_of(one)
+        rows.append(
+            [
+                Cell(one["name"]),
+                Cell(text, style),
+                Cell(str(one["asn"] or "")),
+                Cell(f"{one['up']} of {one['sessions']}" if one["sessions"] else ""),
+                Cell(",".join(one["addresses"])),
+                Cell(one["why"]),
+            ]
+        )
+    return _without_empty(rows)
+
+
+def _session_rows(report: Report) -> list[Row]:
+    rows: list[Row] = [_head("ROUTER", "WITH", "STATE", "ADDRESS", "TAKEN", "SENT", "LIKELY CAUSE")]
+    for one in report["routing"]["sessions"]:
+        text, style = session_state_of(one)
+        rows.append(
+            [
+                Cell(one["router"]),
+                Cell(one["peer"]),
+                Cell(text, style),
+                Cell(one["address"]),
+                Cell(str(one["received"]) if one["up"] else ""),
+                Cell(str(one["sent"]) if one["up"] else ""),
+                Cell(one["cause"]),
+            ]
+        )
+    return _without_empty(rows)
+
+
+def _announced_rows(report: Report) -> list[Row]:
+    rows: list[Row] = [_head("ADDRESS", "SERVICE", "ROUTER", "KNOWS", "WAYS", "BY")]
+    for one in report["routing"]["announced"]:
+        first = [Cell(one["address"]), Cell(one["service"])]
+        for way in one["ways"]:
+            hops = ", ".join(way["next_hops"])
+            rows.append([*first, Cell(way["router"]), Cell(way["prefix"]), Cell(str(way["width"])), Cell(hops)])
+        for name in one["unknown_to"]:
+            rows.append([*first, Cell(name), Cell("no way", "warn"), Cell(""), Cell("")])
+        if not one["ways"] and not one["unknown_to"]:
+            rows.append([*first, Cell(""), Cell("nobody", "warn"), Cell(""), Cell("")])
+    return rows
+
+
+def _name_rows(report: Report) -> list[Row]:
+    rows: list[Row] = [_head("ZONE", "STATE", "SERVER", "ALIASES", "NOTES")]
+    names = report["names"]
+    if names is not None:
+        state = Cell("ready", "good") if names["ready"] else Cell("NOT READY", "bad")
+        server, aliases = ", ".join(names["addresses"]), ", ".join(names["aliases"])
+        rows.append([Cell(names["zone"]), state, Cell(server), Cell(aliases), Cell(names["why"])])
+    return _without_empty(rows)
+
+
 def _claim_rows(report: Report) -> list[Row]:
     rows: list[Row] = [_head("CLAIM", "STATE", "SIZE", "CLASS", "NOTES")]
     for claim in report["claims"]:
@@ -318,5 +424,7 @@ __all__ = (
     "networks_line",
     "pods_line",
     "render",
+    "router_state_of",
+    "session_state_of",
     "state_of",
 )

@@ -77,6 +77,27 @@ def test_a_change_is_confirmed_gathered_and_then_none(device: Device, capsys: py
     assert "s3cret" not in said + more
 
 
+def test_a_look_tells_of_sessions_and_of_no_password(device: Device, capsys: pytest.CaptureFixture[str]) -> None:
+    model = {**MODEL, "interfaces": {"eth0": {"addresses": ["10.0.0.1/24"]}}}
+    call(capsys, router=model, passwords=PASSWORDS)
+    before = device.running
+    device.down.add("10.0.0.2")
+    result, said = call(capsys, state="looked")
+    found = result["look"]
+    assert (result["changed"], device.running) == (False, before)
+    assert [(one["neighbor"], one["state"]) for one in found["sessions"]] == [("10.0.0.2", "Idle")]
+    assert found["addresses"] == ["10.0.0.1/24"]
+    assert found["with_password"] == ["10.0.0.2"]
+    assert (found["routes"], found["reached"], found["unsigned"]) == ([], None, {})
+    assert set(found["router"]) == {"bgp"}
+    assert "s3cret" not in said
+
+
+@pytest.mark.usefixtures("device")
+def test_a_look_at_a_router_without_bgp(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, state="looked")[0]["look"]["sessions"] == []
+
+
 @pytest.mark.usefixtures("device")
 def test_nothing_waits_to_be_confirmed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Nothing waits to be confirmed" in call(capsys, state="confirmed")[0]["msg"]

@@ -23,6 +23,7 @@ def good() -> tuple[Hosts, Groups]:
         "klubster_pod_network": "10.244.0.0/16",
         "klubster_service_network": "10.96.0.0/16",
         "klubster_dhcp_ranges": ["192.168.1.100-192.168.1.199"],
+        "klubster_other_pools": ["192.168.9.0/28"],
         "klubster_pools": [
             {"name": "home", "addresses": ["192.168.1.240-192.168.1.247"]},
             {"name": "special", "addresses": ["192.168.1.248/29"], "auto_assign": False, "interfaces": ["eth0"]},
@@ -434,6 +435,18 @@ BAD: dict[str, Bad] = {
         "overlaps klubster_dhcp_ranges[0]",
         "nothing else",
         "klubster_pod_network",
+    ),
+    "pool of another cluster, backwards": one(
+        "klubster_other_pools", ["10.9.0.9-10.9.0.2"], "lower address", "'10.9.0.2-10.9.0.9'", "klubster_other_pools[0]"
+    ),
+    "pool of another cluster": Bad(
+        {
+            "klubster_pools": [{"name": "home", "addresses": ["203.0.113.0/24"]}],
+            "klubster_other_pools": ["198.51.100.0/24", "203.0.113.128/25"],
+        },
+        "klubster_pools[0].addresses[0]",
+        "overlaps klubster_other_pools[1] (203.0.113.128/25)",
+        "nothing else",
     ),
     # pods' network provider
     "CNI unknown": one("klubster_cni", "flanel", "none of its choices", "'flannel'"),

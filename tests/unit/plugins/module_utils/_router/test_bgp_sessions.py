@@ -125,6 +125,23 @@ def test_why_one_is_down(row: dict[str, t.Any], detail: dict[str, t.Any], reason
     assert (found.established, found.uptime, found.reason) == (False, 0, reason)
 
 
+@pytest.mark.parametrize(
+    ("state", "code", "due_to", "expected"),
+    [
+        ("Active", "0202", "BGP Notification send", ("0202", "us")),
+        ("Active", "060a", "BGP Notification received", ("060A", "neighbor")),
+        ("Active", None, "Waiting for peer OPEN", ("", "")),
+        # The neighbour came again and went: it is still our limit.
+        ("Idle (PfxCt)", "0605", "BGP Notification received", ("0601", "us")),
+        ("Established", "0202", "BGP Notification send", ("", "")),
+    ],
+)
+def test_who_ended_it_and_by_what(state: str, code: str | None, due_to: str, expected: tuple[str, str]) -> None:
+    detail = {"bgpState": state.partition(" ")[0], "lastErrorCodeSubcode": code, "lastResetDueTo": due_to}
+    found = one({"state": state}, detail)
+    assert (found.code, found.notified_by) == expected
+
+
 def test_a_missing_policy_is_seen() -> None:
     assert one({"peerState": "Policy"}, {}).ipv4 == Exchanged(2, 1, True)
 

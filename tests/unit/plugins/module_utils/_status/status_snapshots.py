@@ -33,6 +33,7 @@ LISTS = {
     "IPAddressPool": "pools",
     "L2Advertisement": "advertisements",
     "BGPAdvertisement": "advertisements",
+    "BGPPeer": "bgp_peers",
     "ServiceL2Status": "announcements",
     "ServiceBGPStatus": "announcements",
     "Event": "events",

@@ -41,6 +41,7 @@ PATHS = {
     "/apis/metallb.io/v1beta1/ipaddresspools": "IPAddressPool",
     "/apis/metallb.io/v1beta1/l2advertisements": "L2Advertisement",
     "/apis/metallb.io/v1beta1/bgpadvertisements": "BGPAdvertisement",
+    "/apis/metallb.io/v1beta2/bgppeers": "BGPPeer",
     "/apis/metallb.io/v1beta1/servicel2statuses": "ServiceL2Status",
     "/apis/metallb.io/v1beta1/servicebgpstatuses": "ServiceBGPStatus",
 }
@@ -134,6 +135,7 @@ def ask(path: str, timeout: int = 5) -> dict[str, t.Any]:
             "kubeconfig": path,
             "context": "",
             "plan": plan,
+            "routers": [],
             "timeout": timeout,
             "kubeconfig_sha256": None,
             "sets": [],
@@ -156,7 +158,7 @@ def test_nodes_that_announce_by_bgp_are_asked_for_where_there_are_any() -> None:
     found = snapshots.snapshot()
     api = Api(found)
     gather("", api)
-    assert not any(asked.startswith(path) for asked in api.asked)
+    assert not any(asked.startswith((path, "/apis/metallb.io/v1beta2")) for asked in api.asked)
     status = {"node": "agent2", "serviceName": "web", "serviceNamespace": "shop", "peers": ["router2"]}
     found["advertisements"] = [{"kind": "BGPAdvertisement", "metadata": {"name": "far"}, "spec": {}}]
     found["announcements"] = [
@@ -164,8 +166,10 @@ def test_nodes_that_announce_by_bgp_are_asked_for_where_there_are_any() -> None:
         {"kind": "ServiceBGPStatus", "metadata": {"name": "bgp-1"}, "status": status},
         {"kind": "ServiceBGPStatus", "metadata": {"name": "bgp-2"}, "status": {**status, "node": "agent1"}},
     ]
+    found["bgp_peers"] = [{"kind": "BGPPeer", "metadata": {"name": "router2"}, "spec": {"peerAddress": "10.77.0.1"}}]
     gathered = gather("", Api(found))
     assert gathered["announcements"] == found["announcements"]
+    assert gathered["bgp_peers"] == found["bgp_peers"]
     web = next(one for one in services_of(gathered, pools_of(gathered)) if one["name"] == "web")
     # agent1 announces it in both ways.
     assert web["announced_by"] == ["agent1", "agent2"]
