@@ -265,6 +265,24 @@ def test_a_policy_changes_without_a_reset(routers: Routers) -> None:
     assert routers.converge().router()["changed"] is False
 
 
+def test_a_prefix_list_of_a_neighbour_counts_for_routes_that_were_there(routers: Routers) -> None:
+    """FRR does not look again by itself when only the list changes."""
+    before, services = routers.last, routers.models["home"]["prefix_lists"]["services"]
+    routers.models["home"]["prefix_lists"]["services"] = [{"prefix": "203.0.113.10/32"}]
+    try:
+        answer = routers.converge()
+        assert (answer.router()["changed"], answer.router()["sessions_reset"]) == (True, [])
+        # The other side sends its routes again; that takes a moment.
+        deadline = time.monotonic() + 30
+        while sorted(answer.routes()) != ["203.0.113.10/32"] and time.monotonic() < deadline:
+            answer = routers.converge()
+        assert sorted(answer.routes()) == ["203.0.113.10/32"]
+    finally:
+        routers.models["home"]["prefix_lists"]["services"] = services
+        answer = routers.converge(expected=[FIRST, SECOND])
+    assert since(answer) == since(before)
+
+
 def test_a_password_resets_its_own_session_only(routers: Routers) -> None:
     before = routers.last
     routers.passwords = {"home": {FIRST: OTHER_PASSWORD}, "away": {"10.86.0.11": OTHER_PASSWORD}}

@@ -27,6 +27,8 @@ _PASSWORD = re.compile(r"^( *neighbor \S+ password) (\S+)$", re.MULTILINE)
 #: seconds that FRR has to run what it was told
 _SETTLE = 5
 _PEER_LINE = re.compile(r"neighbor (\S+) ?.*")
+_FILTER = re.compile(r"(ipv?6? prefix-list|route-map|bgp \S*(community-list|as-path)) .*")
+_FILTER_OF_PEER = re.compile(r"neighbor \S+ (prefix-list|route-map|filter-list) .*")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Plan:
     :param after: our lines as they shall be.
     :param text: the whole new configuration.
     :param affected: neighbours whose own settings change.
+    :param filters: whether that changes which routes are let pass.
     """
 
     before: tuple[Entry, ...]
@@ -50,6 +53,7 @@ class Plan:
     start: bool
     enable: bool
     affected: frozenset[str]
+    filters: bool
 
     @property
     def changed(self) -> bool:
@@ -92,6 +96,7 @@ def plan(router: Router, foreign: Foreign, device: Frr) -> Plan:
         start=not runs,
         enable=not starts,
         affected=affected(router, actual, wanted),
+        filters=filters(actual, wanted),
     )
 
 
@@ -106,6 +111,11 @@ def affected(router: Router, before: frozenset[Path], after: frozenset[Path]) ->
         if neighbor.peer_group in names:
             names.add(neighbor.name)
     return frozenset(names)
+
+
+def filters(before: frozenset[Path], after: frozenset[Path]) -> bool:
+    """Whether lines come or go that let routes pass, or are used by a neighbour for it."""
+    return any(_FILTER.fullmatch(path[0]) or _FILTER_OF_PEER.fullmatch(path[-1]) for path in before ^ after)
 
 
 class Change:
@@ -172,9 +182,16 @@ class Change:
         self._write()
         if self._planned.reload:
             said = self._device.load(self._planned.text)
-            wrong = self._lost(said) or self._silent(before)
+            wrong = self._lost(said) or self._filter_again() or self._silent(before)
             if wrong:
                 raise FrrError(hide(f"{wrong}\n{self._back()}", self._router))
+
+    def _filter_again(self) -> str:
+        """Routes that came before the filters changed go through them as well."""
+        if self._router.bgp is None or not self._planned.filters:
+            return ""
+        said = self._device.filter_again()
+        return f"Routes could not be filtered again: {said}" if said else ""
 
     def _lost(self, said: str) -> str:
         """What of the configuration does not run after FRR was told; what it said helps to find out why."""
@@ -218,6 +235,7 @@ class Change:
         # What FRR prints has a heading that its own parser does not take.
         said = self._device.load(frr_text.write(frr_text.parse(self._planned.running)))
         self._restore()
+        said += self._filter_again()
         now = frr.split(frr_text.parse(self._device.running()), self._router, self._foreign)
         left = frr.compared(now.ours) ^ frr.compared(self._planned.before)
         if not left:
@@ -265,4 +283,4 @@ def hide(text: str, router: Router) -> str:
     return hidden
 
 
-__all__ = ("WATCHED", "Change", "Done", "Plan", "Watched", "affected", "hide", "plan", "shown")
+__all__ = ("WATCHED", "Change", "Done", "Plan", "Watched", "affected", "filters", "hide", "plan", "shown")

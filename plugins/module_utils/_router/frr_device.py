@@ -167,6 +167,15 @@ class Frr:
         said = (done.stdout + done.stderr).strip()
         return (said[-2000:] or f"exit status {done.rc}") if done.rc else ""
 
+    def filter_again(self) -> str:
+        """Let all sessions ask for and send their routes again; what went wrong, empty when nothing did.
+
+        FRR looks again by itself when a route map changed, not when a prefix list did that a neighbour has of its own.
+        Sessions go on.
+        """
+        done = self._run(["vtysh", "-c", "clear bgp * soft"], check=False, timeout=60)
+        return (done.stdout + done.stderr).strip()[-500:] or f"exit status {done.rc}" if done.rc else ""
+
     def json(self, command: str) -> t.Any:
         """What a ``show`` command says as JSON; an empty mapping where its daemon does not run."""
         done = self._run(["vtysh", "-c", f"{command} json"], check=False, timeout=60)

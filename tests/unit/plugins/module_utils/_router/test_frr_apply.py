@@ -288,6 +288,62 @@ def test_members_are_affected_with_their_group(machine: Machine) -> None:
     assert machine.converge(model)[0].affected == {"nodes", "10.0.0.2"}
 
 
+FILTERED: Data = {
+    "prefix_lists": {"services": [{"prefix": "203.0.113.0/24"}]},
+    "route_maps": {"mark": [{"set": {"local_preference": 150}}]},
+    "bgp": {
+        "asn": 65010,
+        "router_id": "10.0.0.1",
+        "neighbors": {
+            "10.0.0.2": {"remote_as": 65001, "ipv4": {"prefix_list_in": "services"}},
+            "10.0.0.3": {"remote_as": 65001, "ipv4": {"route_map_in": "mark"}},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        (lambda model: model["prefix_lists"]["services"][0].update(prefix="198.18.0.0/24"), True),
+        (lambda model: model["route_maps"]["mark"][0]["set"].update(local_preference=200), True),
+        (lambda model: model["bgp"]["neighbors"]["10.0.0.3"]["ipv4"].update(prefix_list_in="services"), True),
+        (lambda model: model["bgp"]["neighbors"]["10.0.0.3"]["ipv4"].pop("route_map_in"), True),
+        (lambda model: model["bgp"]["neighbors"]["10.0.0.3"].update(description="an uplink"), False),
+        (lambda model: model["bgp"].update(router_id="10.0.0.9"), False),
+    ],
+)
+def test_routes_are_filtered_again_when_a_filter_changes(
+    machine: Machine, change: t.Callable[[Data], None], again: bool
+) -> None:
+    machine.converge(FILTERED)
+    model = copy.deepcopy(FILTERED)
+    change(model)
+    planned, done = machine.converge(model)
+    assert planned.filters is again
+    assert ("vtysh -c clear bgp * soft" in machine.said) is again
+    assert done.reset == ()
+
+
+def test_filters_that_cannot_be_used_are_taken_back(machine: Machine) -> None:
+    machine.converge(FILTERED)
+    model = copy.deepcopy(FILTERED)
+    model["prefix_lists"]["services"] = [{"prefix": "198.18.0.0/24"}]
+    old = machine.run
+
+    def refuses(argv: t.Sequence[str], **more: t.Any) -> Result:
+        if "soft" in argv[-1] and "198.18" in machine.running:
+            return Result(1, "", "% bgpd is not there")
+        return old(argv, **more)
+
+    machine.run = refuses  # type: ignore[method-assign]
+    with pytest.raises(
+        FrrError, match=r"could not be filtered again: % bgpd is not there\nThe configuration is as it was"
+    ):
+        machine.converge(model)
+    assert "203.0.113.0/24" in machine.running
+
+
 def test_a_first_start_that_fails_leaves_the_files_as_they_were(machine: Machine) -> None:
     machine.active = False
     machine.ignored = ()
