@@ -34,6 +34,8 @@ class Device:
         self.dropped: dict[str, int] = {}
         #: what a commit silently leaves out, for a test of what is looked at afterwards
         self.ignores: t.Callable[[Path], bool] = lambda _: False
+        #: what it prints when it shall filter routes again
+        self.clear_says = ""
         #: called before the next connection, for a router that is not reached any more
         self.unreachable = False
 
@@ -64,7 +66,9 @@ class Device:
         return "\n".join(lines)
 
     def bgp(self, what: str) -> str:
-        """What FRR says of its neighbours."""
+        """What FRR says of its neighbours; nothing when it shall filter their routes again."""
+        if "clear bgp * soft" in what:
+            return self.clear_says
         names = {path[3] for path in self.running if path[:3] == ("protocols", "bgp", "neighbor")}
         state = {name: "Idle" if name in self.down else "Established" for name in sorted(names)}
         if "summary" in what:

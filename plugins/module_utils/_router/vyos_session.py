@@ -175,6 +175,16 @@ def affected(plan_: Plan, router: Router) -> frozenset[str]:
     return frozenset(names | members)
 
 
+def filters(plan_: Plan) -> bool:
+    """Whether commands change which routes are let pass."""
+    words = {"prefix-list", "prefix-list6", "route-map", "filter-list"}
+    return any(
+        path[0] == "policy" or (path[0] == "protocols" and words & set(path))
+        for command in plan_.difference.commands
+        for path in vyos_paths.parse(f"set {command.split(' ', 1)[1]}")
+    )
+
+
 class Change:
     """Carries a plan out.
 
@@ -212,7 +222,7 @@ class Change:
         before = self._sessions()
         try:
             self._commit(self._planned.difference.commands, confirm=True)
-            wrong = self._lost() or self._silent(before)
+            wrong = self._lost() or self._filter_again() or self._silent(before)
         except KlubsterError as exc:
             wrong = str(exc)
         if wrong:
@@ -239,6 +249,13 @@ class Change:
         if left.empty:
             return ""
         return "The router has another configuration than it was told. It lacks:\n" + "\n".join(left.shown())
+
+    def _filter_again(self) -> str:
+        """Routes that came before go through new filters as well; FRR does so by itself for route maps only."""
+        if self._router.bgp is None or not filters(self._planned):
+            return ""
+        said = self._cli.ask('vtysh -c "clear bgp * soft"').strip()
+        return f"Routes could not be filtered again: {said}" if said else ""
 
     # --- sessions
 
@@ -278,6 +295,7 @@ class Change:
             commands = reverse(now, self._planned.before.paths)
             if commands:
                 self._commit(commands, confirm=False)
+                self._filter_again()
             left = vyos_paths.parse(self._cli.ask("show configuration commands")) ^ self._planned.before.paths
             if left:
                 raise VyosError("lines differ: " + ", ".join(sorted(" ".join(path[:4]) for path in left)))
@@ -349,6 +367,7 @@ __all__ = (
     "VyosError",
     "affected",
     "confirm",
+    "filters",
     "json_of",
     "look",
     "looked",

@@ -185,6 +185,29 @@ def test_a_neighbour_whose_own_settings_change_may_go() -> None:
     converge(device, changed(router_id="10.0.0.9"), PASSWORDS, watched="none")
 
 
+def filtered(prefix: str, **more: t.Any) -> Data:
+    lists = {"services": [{"prefix": prefix, "ge": 32, "le": 32}]}
+    return {**changed(**more), "prefix_lists": lists}
+
+
+def test_routes_are_filtered_again_when_a_filter_changes() -> None:
+    device = Device()
+    converge(device, filtered("203.0.113.0/24"))
+    device.typed.clear()
+    converge(device, filtered("198.18.0.0/24"))
+    assert device.typed.count('vtysh -c "clear bgp * soft"') == 1
+    device.typed.clear()
+    converge(device, filtered("198.18.0.0/24", router_id="10.0.0.9"))
+    assert 'vtysh -c "clear bgp * soft"' not in device.typed
+    device.clear_says = "% bgpd is not running"
+    before = device.running
+    with pytest.raises(
+        VyosError, match="could not be filtered again: % bgpd is not running\nThe configuration is as it"
+    ):
+        converge(device, filtered("203.0.113.0/24"))
+    assert device.running == before
+
+
 def test_a_new_neighbour_is_taken_back_whole() -> None:
     """A neighbour without anything in it would be refused by the commit that takes it back."""
     device = Device()
