@@ -79,7 +79,7 @@ def _row(name: str, known: t.Any, variables: t.Iterable[t.Any]) -> dict[str, t.A
 
 
 def _why(found: dict[str, t.Any]) -> str:
-    said = str(found.get("msg") or found.get("module_stderr") or _NOTHING).strip().split("\n")[0]
+    said = str(found.get("msg") or found.get("module_stderr") or _NOTHING).strip().split("\n", maxsplit=1)[0]
     return said[len(_PREFIX) :] if said.startswith(_PREFIX) else said
 
 

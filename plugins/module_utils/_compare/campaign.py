@@ -175,7 +175,7 @@ class Campaign:
 
 def own_variables(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """What the user gave on the command line, without what a choice decides."""
-    decided = {variable for variable, _ in FIELDS.values()}
+    decided = {variable for variable, _kind in FIELDS.values()}
     ours = ("compare_cni_choices", "measure_cni_file", "measure_cni_name")
     return {name: value for name, value in given.items() if name not in decided and name not in ours}
 

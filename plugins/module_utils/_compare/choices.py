@@ -76,7 +76,7 @@ def parse(given: t.Any) -> list[Choice]:
 def _wrong(where: str, entry: t.Any) -> list[Problem]:
     if not isinstance(entry, dict):
         return [Problem(where, entry, "it must be a dictionary.", "Write {cni: flannel, backend: vxlan}.")]
-    kinds = {**{name: kind for name, (_, kind) in FIELDS.items()}, **_OWN}
+    kinds = {**{name: kind for name, (_variable, kind) in FIELDS.items()}, **_OWN}
     problems = [
         Problem(f"{where}.{key}", value, "there is no such key.", f"Take one of {', '.join(sorted(kinds))}.")
         for key, value in entry.items()

@@ -67,7 +67,7 @@ def draw(report: Report) -> bytes:
 
 
 def _panel(axis: t.Any, metric: str, measured: t.Sequence[Result]) -> None:
-    _, title, unit, _ = METRICS[metric]
+    _key, title, unit, _divisor = METRICS[metric]
     wide = 0.8 / len(measured)
     limit = 0.0
     for index, choice in enumerate(measured):
@@ -75,12 +75,12 @@ def _panel(axis: t.Any, metric: str, measured: t.Sequence[Result]) -> None:
         places = [row - 0.4 + wide * (index + 0.5) for row in range(len(PATHS))]
         there = [(place, value) for place, value in zip(places, values) if value is not None]
         axis.barh(
-            [place for place, _ in there],
-            [value["median"] for _, value in there],
+            [place for place, _value in there],
+            [value["median"] for _place, value in there],
             height=wide * 0.9,
             xerr=[
-                [value["median"] - value["low"] for _, value in there],
-                [value["high"] - value["median"] for _, value in there],
+                [value["median"] - value["low"] for _place, value in there],
+                [value["high"] - value["median"] for _place, value in there],
             ],
             error_kw={"ecolor": "#222222", "capsize": 2, "elinewidth": 1},
             color=_COLOURS[index % len(_COLOURS)],

@@ -136,7 +136,7 @@ def result(
 
 
 def _summary(samples: t.Sequence[t.Mapping[str, t.Any]], path: str, metric: str) -> Summary | None:
-    key, _, _, divisor = METRICS[metric]
+    key, _title, _unit, divisor = METRICS[metric]
     values = [sample.get(key) for sample in samples if sample["path"] == path]
     return summary(None if value is None else value / divisor for value in values)
 

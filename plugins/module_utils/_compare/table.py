@@ -50,7 +50,7 @@ def blocks(report: Report, *, spread: bool = False) -> list[Block]:
     if measured:
         head = ("", *(choice["name"] for choice in measured))
         for metric in METRICS if spread else _SHOWN:
-            _, title, unit, _ = METRICS[metric]
+            _key, title, unit, _divisor = METRICS[metric]
             rows = tuple(
                 (label, *(cell(choice["paths"].get(path, {}).get(metric), spread=spread) for choice in measured))
                 for path, label in PATHS.items()

@@ -51,7 +51,7 @@ def test_the_lab_goes_when_a_package_does_not_come() -> None:
         names.append(argv[-1])
         return 0
 
-    def bring(_: str) -> None:
+    def bring(_inventory: str) -> None:
         raise SystemExit("no package")
 
     with pytest.raises(SystemExit):

@@ -27,7 +27,7 @@ def test_choices_become_variables() -> None:
 
 def test_every_field_stands_for_a_variable_of_the_model() -> None:
     known = {variable.name for variable in schema.VARIABLES}
-    assert {variable for variable, _ in choices.FIELDS.values()} <= known
+    assert {variable for variable, _kind in choices.FIELDS.values()} <= known
 
 
 @pytest.mark.parametrize(
