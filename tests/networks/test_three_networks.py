@@ -154,6 +154,35 @@ def test_a_session_that_is_cut_comes_back_and_nobody_waits(
     assert seen.gap <= 2
 
 
+def test_a_speaker_that_is_taken_out_goes_without_a_word_lost(
+    inventory: Inventory, cluster: Cluster, page: str, nodes: list[str], record: Record
+) -> None:
+    """As before work on a machine: its speaker withdraws what it announced, and its sessions go on."""
+    settled(inventory, nodes)
+    victim = cluster.core.read_namespaced_pod(networks.page(inventory), NAMESPACE).spec.node_name
+    address = cluster.core.read_node(victim).status.addresses[0].address
+
+    def hops(uplink: str) -> list[str]:
+        return networks.routes(inventory, uplink).get(f"{page}/32", [])
+
+    networks.wait(lambda: address in hops("router2a") or hops("router2a"), "the node announces the page", 60)
+    reader = Reader(inventory, 12, page)
+    try:
+        cluster.core.patch_node(victim, {"metadata": {"labels": {EXCLUDED: ""}}})
+        took = networks.wait(
+            lambda: not any(address in hops(uplink) for uplink in UPLINKS) or "still there", "it is withdrawn", 10
+        )
+        seen = reader.answers()
+        assert [_missing(inventory, uplink, nodes) for uplink in UPLINKS] == [[], []]
+    finally:
+        cluster.core.patch_node(victim, {"metadata": {"labels": {EXCLUDED: None}}})
+    record.note("speaker taken out: withdrawn after s", took)
+    record.note("speaker taken out: longest gap in s", seen.gap)
+    record.note("speaker taken out: failed requests", seen.failed)
+    assert (seen.failed, seen.gap <= 2) == (0, True)
+    networks.wait(lambda: address in hops("router2a") or hops("router2a"), "the node announces the page again", 30)
+
+
 def test_an_uplink_dies_and_the_client_is_served_by_the_other(
     inventory: Inventory, page: str, nodes: list[str], record: Record
 ) -> None:
@@ -195,35 +224,6 @@ def test_a_node_dies_and_its_traffic_goes_to_another(
     record.note("hold time in s", HOLD_TIME)
     assert seen.gap <= HOLD_TIME + 1
     settled(inventory, nodes)
-
-
-def test_a_speaker_that_is_taken_out_goes_without_a_word_lost(
-    inventory: Inventory, cluster: Cluster, page: str, nodes: list[str], record: Record
-) -> None:
-    """As before work on a machine: its speaker withdraws what it announced, and its sessions go on."""
-    settled(inventory, nodes)
-    victim = cluster.core.read_namespaced_pod(networks.page(inventory), NAMESPACE).spec.node_name
-    address = cluster.core.read_node(victim).status.addresses[0].address
-
-    def hops(uplink: str) -> list[str]:
-        return networks.routes(inventory, uplink).get(f"{page}/32", [])
-
-    networks.wait(lambda: address in hops("router2a") or hops("router2a"), "the node announces the page", 60)
-    reader = Reader(inventory, 12, page)
-    try:
-        cluster.core.patch_node(victim, {"metadata": {"labels": {EXCLUDED: ""}}})
-        took = networks.wait(
-            lambda: not any(address in hops(uplink) for uplink in UPLINKS) or "still there", "it is withdrawn", 10
-        )
-        seen = reader.answers()
-        assert [_missing(inventory, uplink, nodes) for uplink in UPLINKS] == [[], []]
-    finally:
-        cluster.core.patch_node(victim, {"metadata": {"labels": {EXCLUDED: None}}})
-    record.note("speaker taken out: withdrawn after s", took)
-    record.note("speaker taken out: longest gap in s", seen.gap)
-    record.note("speaker taken out: failed requests", seen.failed)
-    assert (seen.failed, seen.gap <= 2) == (0, True)
-    networks.wait(lambda: address in hops("router2a") or hops("router2a"), "the node announces the page again", 30)
 
 
 def test_a_rerun_resets_no_session(inventory: Inventory, page: str, nodes: list[str]) -> None:
