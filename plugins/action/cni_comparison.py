@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
-from ansible_collections.kateskit.klubster.plugins.module_utils._compare import campaign, choices, keep
+from ansible_collections.kateskit.klubster.plugins.module_utils._compare import campaign, choices, keep, report
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
@@ -53,7 +53,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return result | {"changed": given["work"] == "measure"}
             if given["work"] == "measure":
                 self._campaign(given, folder, task_vars or {}).measure(wanted)
-            found = keep.report(given["cluster"], keep.collect(folder, wanted))
+            found = report.report(given["cluster"], keep.collect(folder, wanted))
             kept = keep.write(folder, found, check=self._task.check_mode)
         except (KlubsterError, OSError) as exc:
             problems = [vars(problem) for problem in getattr(exc, "problems", ())]

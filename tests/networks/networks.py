@@ -80,6 +80,20 @@ def sessions(inventory: Inventory, router: str) -> dict[str, str]:
     return {address: str(peer["state"]) for address, peer in peers.items()}
 
 
+def not_up(inventory: Inventory, router: str, expected: t.Sequence[str]) -> list[str]:
+    """Those of the neighbours with whom there is no session."""
+    found = sessions(inventory, router)
+    return [address for address in expected if found.get(address) != "Established"]
+
+
+def runs_frr(inventory: Inventory, router: str) -> t.Any:
+    """True, or what was said instead."""
+    try:
+        return ssh(inventory, router, "systemctl is-active frr") == "active\n"
+    except AssertionError as exc:
+        return str(exc)[-200:]
+
+
 def ages(inventory: Inventory, router: str) -> dict[str, int]:
     """Neighbour → when its session began, in seconds since 1970."""
     said = vtysh(inventory, router, "show bgp neighbors")

@@ -119,7 +119,7 @@ def of_routers(found: Status) -> list[str]:
 def _settle(inventory: Inventory, nodes: dict[str, str], page: str) -> None:
     for router in ("router2a", "router2b"):
         networks.wait(
-            lambda router=router: _missing(inventory, router, [*nodes.values(), INTERNET]) or True,  # type: ignore[misc]
+            lambda router=router: networks.not_up(inventory, router, [*nodes.values(), INTERNET]) or True,  # type: ignore[misc]
             f"all sessions of {router}",
             PATIENCE,
         )
@@ -129,11 +129,6 @@ def _settle(inventory: Inventory, nodes: dict[str, str], page: str) -> None:
             PATIENCE,
         )
     networks.wait(lambda: networks.POOL in networks.routes(inventory, "router4") or "no pool", "the pool", PATIENCE)
-
-
-def _missing(inventory: Inventory, router: str, expected: list[str]) -> list[str]:
-    found = networks.sessions(inventory, router)
-    return [address for address in expected if found.get(address) != "Established"]
 
 
 def named(inventory: Inventory, folder: Path, cause: str, *subjects: str) -> Status:
@@ -245,11 +240,4 @@ def test_a_router_without_power_is_a_finding_and_not_the_end(
         assert "session router3 to router4" in found.text
     finally:
         plug(inventory, "on", "router4")
-    networks.wait(lambda: _runs(inventory, "router4"), "router4 is up", 90)
-
-
-def _runs(inventory: Inventory, router: str) -> t.Any:
-    try:
-        return networks.ssh(inventory, router, "systemctl is-active frr") == "active\n"
-    except AssertionError as exc:
-        return str(exc)[-200:]
+    networks.wait(lambda: networks.runs_frr(inventory, "router4"), "router4 is up", 90)

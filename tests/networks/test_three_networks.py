@@ -44,15 +44,10 @@ def settled(inventory: Inventory, nodes: list[str]) -> None:
     """All sessions are up: what one test broke is whole again before the next."""
     for uplink in UPLINKS:
         networks.wait(
-            lambda uplink=uplink: _missing(inventory, uplink, [*nodes, "198.51.100.1"]) or True,  # type: ignore[misc]
+            lambda uplink=uplink: networks.not_up(inventory, uplink, [*nodes, "198.51.100.1"]) or True,  # type: ignore[misc]
             f"all sessions of {uplink}",
             90,
         )
-
-
-def _missing(inventory: Inventory, router: str, expected: list[str]) -> list[str]:
-    found = networks.sessions(inventory, router)
-    return [address for address in expected if found.get(address) != "Established"]
 
 
 def test_every_session_is_up(inventory: Inventory, page: str, nodes: list[str]) -> None:
@@ -173,7 +168,7 @@ def test_a_speaker_that_is_taken_out_goes_without_a_word_lost(
             lambda: not any(address in hops(uplink) for uplink in UPLINKS) or "still there", "it is withdrawn", 10
         )
         seen = reader.answers()
-        assert [_missing(inventory, uplink, nodes) for uplink in UPLINKS] == [[], []]
+        assert [networks.not_up(inventory, uplink, nodes) for uplink in UPLINKS] == [[], []]
     finally:
         cluster.core.patch_node(victim, {"metadata": {"labels": {EXCLUDED: None}}})
     record.note("speaker taken out: withdrawn after s", took)
@@ -195,15 +190,8 @@ def test_an_uplink_dies_and_the_client_is_served_by_the_other(
     record.note("uplink killed: longest gap in s", seen.gap)
     record.note("uplink killed: failed requests", seen.failed)
     assert seen.gap <= 5, "VRRP waits three seconds, BFD one and a half"
-    networks.wait(lambda: _ready(inventory, "router2a"), "router2a is up", 60)
+    networks.wait(lambda: networks.runs_frr(inventory, "router2a"), "router2a is up", 60)
     settled(inventory, nodes)
-
-
-def _ready(inventory: Inventory, machine: str) -> t.Any:
-    try:
-        return networks.ssh(inventory, machine, "systemctl is-active frr") == "active\n"
-    except AssertionError as exc:
-        return str(exc)[-200:]
 
 
 def test_a_node_dies_and_its_traffic_goes_to_another(

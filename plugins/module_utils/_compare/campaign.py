@@ -115,7 +115,10 @@ class Campaign:
         found = []
         for number, choice in enumerate(choices, 1):
             self.say(f"{choice.name} ({number} of {len(choices)})")
-            result = self._one(choice) if ready else self._blocked(choice)
+            if choice.not_run:
+                result = without_numbers(choice.name, "not run", choice.not_run)
+            else:
+                result = self._one(choice) if ready else self._blocked(choice)
             if result["state"] != "measured":
                 self.say(f"{choice.name}: {result['state']}: {result['reason']}")
             keep.put(self.folder, choice, result)
@@ -123,8 +126,6 @@ class Campaign:
         return found
 
     def _one(self, choice: Choice) -> Result:
-        if choice.not_run:
-            return without_numbers(choice.name, "not run", choice.not_run)
         wanted = choice.variables
         refused = self._play("preflight", choice, wanted)
         if refused is not None:
@@ -168,8 +169,6 @@ class Campaign:
 
     def _blocked(self, choice: Choice) -> Result:
         log = self.folder / "logs" / "before-reset.log"
-        if choice.not_run:
-            return without_numbers(choice.name, "not run", choice.not_run)
         return without_numbers(choice.name, "failed", f"The machines could not be taken back to what they were: {log}")
 
 

@@ -17,7 +17,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._compare.choices
 from ansible_collections.kateskit.klubster.plugins.module_utils._compare.report import (
     Report,
     Result,
-    report,
     without_numbers,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
@@ -95,4 +94,4 @@ def _write(path: Path, content: str) -> None:
         raise KlubsterError(f"{path} cannot be written: {exc.strerror}.") from exc
 
 
-__all__ = ("Kept", "collect", "file_of", "forget", "get", "put", "report", "write")
+__all__ = ("Kept", "collect", "file_of", "forget", "get", "put", "write")

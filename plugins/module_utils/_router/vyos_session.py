@@ -166,11 +166,7 @@ def plan(router: Router, foreign: Foreign, shown: Shown, root: str = "router") -
 
 def affected(plan_: Plan, router: Router) -> frozenset[str]:
     """Neighbours of which commands speak, members of such groups with them."""
-    names = set()
-    for command in plan_.difference.commands:
-        path = next(iter(vyos_paths.parse(f"set {command.split(' ', 1)[1]}")))
-        if path[:3] in (_NEIGHBOR, _GROUP) and len(path) > 3:
-            names.add(path[3])
+    names = {path[3] for path in _spoken_of(plan_) if path[:3] in (_NEIGHBOR, _GROUP) and len(path) > 3}
     members = {one.name for one in (router.bgp.neighbors if router.bgp else ()) if one.peer_group in names}
     return frozenset(names | members)
 
@@ -178,11 +174,13 @@ def affected(plan_: Plan, router: Router) -> frozenset[str]:
 def filters(plan_: Plan) -> bool:
     """Whether commands change which routes are let pass."""
     words = {"prefix-list", "prefix-list6", "route-map", "filter-list"}
-    return any(
-        path[0] == "policy" or (path[0] == "protocols" and words & set(path))
-        for command in plan_.difference.commands
-        for path in vyos_paths.parse(f"set {command.split(' ', 1)[1]}")
-    )
+    return any(path[0] == "policy" or (path[0] == "protocols" and words & set(path)) for path in _spoken_of(plan_))
+
+
+def _spoken_of(plan_: Plan) -> t.Iterator[Path]:
+    """What each command sets or deletes."""
+    for command in plan_.difference.commands:
+        yield next(iter(vyos_paths.parse(f"set {command.split(' ', 1)[1]}")))
 
 
 class Change:
