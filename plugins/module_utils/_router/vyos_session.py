@@ -180,7 +180,7 @@ def filters(plan_: Plan) -> bool:
 def _spoken_of(plan_: Plan) -> t.Iterator[Path]:
     """What each command sets or deletes."""
     for command in plan_.difference.commands:
-        yield next(iter(vyos_paths.parse(f"set {command.split(' ', 1)[1]}")))
+        yield from vyos_paths.parse(f"set {command.split(' ', 1)[1]}")
 
 
 class Change:
