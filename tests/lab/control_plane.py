@@ -133,6 +133,8 @@ class ControlPlane:
             "--tls-private-key-file=server.key",
             "--client-ca-file=ca.crt",
             "--authorization-mode=RBAC",
+            # As every engine has it: networks work in the nodes' own.
+            "--allow-privileged=true",
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-account-key-file=accounts.key",
             "--service-account-signing-key-file=accounts.key",

@@ -99,7 +99,7 @@ class Cluster:
 
     def nodes_of(self, label: str, value: str, pods: int) -> list[str]:
         """Where the pods with a label are to run, once there are so many and each has a place."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             found = [pod for pod in self.service.list(POD) if labels_of(pod).get(label) == value]
             places = sorted(pod["spec"].get("nodeName", "") for pod in found)
