@@ -24,11 +24,14 @@ SKIPPED = (
     "/proc",
     "/root/.ansible",
     "/run/dbus",
+    # Made at each boot of a container.
+    "/run/host",
     "/run/lock",
     "/run/log",
     # Written at each login.
     "/run/motd.dynamic",
     "/run/sshd",
+    "/run/sshd.pid",
     "/run/systemd",
     "/run/udev",
     "/run/user",
