@@ -223,6 +223,14 @@ _SYMPTOMS: Table = _table(
         ),
     ),
     (
+        # etcd's client says no more of a member that it cannot reach.
+        r"etcd-client[^\n]*code = DeadlineExceeded",
+        (
+            "A machine does not answer: a firewall drops the packets, or it is down. etcd's ports, 2379 and 2380, must "
+            "be open between the servers."
+        ),
+    ),
+    (
         r"connection refused",
         (
             "The API does not listen yet, or its container keeps ending. See crictl or ctr "

@@ -49,6 +49,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.services i
 
 _PAUSE = 0.2
 _PORT = 6443
+#: lines of the journal: the end of it, and all that a start says
+_END, _START = 60, 2000
 # systemd starts it again 5 s after each end: the third end is no accident.
 _ENDS = 3
 
@@ -298,9 +300,12 @@ class K3s:
 
         :param since: seconds of the epoch; what an earlier start said is no cause of this one's failure.
         """
-        text = tokens.masked(journal(self.unit, self.run, since=since), self._secrets())
-        tail = "\n".join(text.splitlines()[-12:])
-        parts = [likely_cause(text), what, f"The journal ends:\n{tail}" if tail else ""]
+        lines = _END if since is None else _START
+        said = tokens.masked(journal(self.unit, self.run, lines=lines, since=since), self._secrets()).splitlines()
+        # The last lines know best; but a kubelet's flags alone are a screenful, and the cause may stand before them.
+        cause = likely_cause("\n".join(said[-_END:]), "\n".join(said))
+        tail = "\n".join(said[-12:])
+        parts = [cause, what, f"The journal ends:\n{tail}" if tail else ""]
         return "\n".join(part for part in parts if part)
 
     # --- inside

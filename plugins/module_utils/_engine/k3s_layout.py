@@ -25,8 +25,8 @@ class K3sLayout(EngineLayout):
     """What k3s has besides."""
 
     program: str
-    #: names under which the program acts as another one
-    links: tuple[str, ...]
+    #: programs that it is besides
+    commands: tuple[str, ...]
     units: dict[str, str]
     config: str
     drop_ins: str
@@ -93,7 +93,7 @@ K3S = K3sLayout(
     etcd_url="https://127.0.0.1:2382",
     etcd_url_of_members=False,
     program="/usr/local/bin/k3s",
-    links=("kubectl", "crictl", "ctr"),
+    commands=("kubectl", "crictl", "ctr"),
     units={"server": "k3s.service", "agent": "k3s-agent.service"},
     config="/etc/rancher/k3s/config.yaml",
     drop_ins="/etc/rancher/k3s/config.yaml.d",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner, run
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
+    k3s_commands,
     k3s_config,
     k3s_environment,
     k3s_registries,
@@ -186,8 +187,9 @@ def look(machine: K3s, params: t.Mapping[str, t.Any]) -> Look:
         for name, option in zip(INSTALL_SETS, ("programs", "archives"))
     )
     settled = compare(machine, params)
+    change = _change(programs, machine.layout.program)
     parts: dict[str, Change] = {
-        "programs": _change(programs, machine.layout.program),
+        "programs": "live" if change == "none" and _commands(machine, record)[1] else change,
         "images": _change(images),
         "config": _change_of(settled, loose=bool(hardening.lacking())),
         "node": "live" if _lacks_node(machine) else "none",
@@ -195,6 +197,12 @@ def look(machine: K3s, params: t.Mapping[str, t.Any]) -> Look:
     if phase != "complete":
         parts = {name: "none" if change == "none" else "live" for name, change in parts.items()}
     return Look(parts)
+
+
+def _commands(machine: K3s, record: Record) -> tuple[list[managed_files.WantedFile], list[managed_files.Change]]:
+    """A set of their own: nothing that runs reads them."""
+    files = k3s_commands.wanted(machine.layout, record, machine.root)
+    return files, managed_files.plan(files, k3s_commands.SET, record)
 
 
 def _change(found: install.Comparison, program: str = "") -> Change:
@@ -229,19 +237,21 @@ def _keep(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcom
             record.note_data(machine.layout.data, machine.layout.incidental)
     found, hardening = compare(machine, params), hardening_of(machine, params)
     action, loose = found.step.action, hardening.lacking()
+    commands, called = _commands(machine, Record.load(machine.state_directory))
     if not check:
         with locked(machine.state_directory):
             record = Record.load(machine.state_directory)
             hardening.prepare(record)
             managed_files.apply(wanted_files(machine, params), found.changes, "k3s", record)
+            managed_files.apply(commands, called, k3s_commands.SET, record)
             if found.changes:
                 machine.run(["systemctl", "daemon-reload"])
             if phase == "complete":
                 _settle_service(machine, found, record)
                 hardening.tighten()
     outcome = inspect(machine, params)
-    outcome.changed, outcome.service = found.changed or bool(loose), action
-    outcome.diff = managed_files.describe(found.changes)
+    outcome.changed, outcome.service = found.changed or bool(loose or called), action
+    outcome.diff = managed_files.describe([*found.changes, *called])
     outcome.diff += [{"before": "", "after": f"{entry}\n"} for entry in loose]
     if action:
         outcome.diff.append({"before": "", "after": f"{machine.unit}: {action}\n"})

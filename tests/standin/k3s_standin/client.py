@@ -89,6 +89,7 @@ def as_go_says(exc: Exception, host: str, port: int) -> str:
         (ConnectionResetError, f"read tcp {host}:{port}: read: connection reset by peer"),
         (TimeoutError, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"),
         (ssl.SSLEOFError, "EOF"),
+        (ssl.SSLZeroReturnError, "EOF"),
         (http.client.HTTPException, "EOF"),
     )
     return next((words for kind, words in kinds if isinstance(exc, kind)), str(exc))

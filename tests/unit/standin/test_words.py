@@ -50,6 +50,10 @@ def test_somebody_who_hangs_up(listener: socket.socket) -> None:
     assert said(listener.getsockname()[1]) == "EOF"
 
 
+def test_a_connection_that_was_closed_in_order() -> None:
+    assert client.as_go_says(ssl.SSLZeroReturnError(6, "TLS/SSL connection has been closed (EOF)"), "x", 1) == "EOF"
+
+
 def test_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_arguments: object, **_more: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")

@@ -21,7 +21,7 @@ COMMON: dict[str, t.Any] = {
 K3S: dict[str, t.Any] = {
     **COMMON,
     "files": {"/etc/rancher/k3s/config.yaml": "node-name: agent1\n"},
-    "registries": {"configs": {"registry.example.org": {"auth": {"username": "u", "password": "hunter2hunter2"}}}},
+    "registries": {"configs": {"registry.example.org": {"auth": {"username": "puller", "password": "hunter2hunter2"}}}},
     "environment": {"further": {"K3S_X": "hunter3hunter3"}},
     **CHECKED,
 }

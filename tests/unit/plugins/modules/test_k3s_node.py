@@ -34,6 +34,7 @@ def test_a_bare_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         "/etc/rancher/k3s/registries.yaml",
         "/etc/systemd/system/k3s-agent.service",
         "/etc/systemd/system/k3s-agent.service.env",
+        *(f"/usr/local/bin/{name}" for name in ("kubectl", "crictl", "ctr")),
     }
     assert "hunter2hunter2" not in str(result["diff"])
     assert "hunter3hunter3" not in str(result["diff"])

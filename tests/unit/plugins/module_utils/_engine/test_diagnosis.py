@@ -136,6 +136,13 @@ TEST_JOURNALS_OF_K3S: list[tuple[str, str]] = [
         "a firewall drops",
     ),
     (
+        (
+            '{"level":"warn","logger":"etcd-client","msg":"retrying of unary invoker failed","attempt":0,'
+            '"error":"rpc error: code = DeadlineExceeded desc = context deadline exceeded"}'
+        ),
+        "etcd's ports, 2379 and 2380, must be open",
+    ),
+    (
         "x509: certificate has expired or is not yet valid: current time 2026-11-20T07:00:00Z is before 2026-11-21",
         "clocks differ",
     ),

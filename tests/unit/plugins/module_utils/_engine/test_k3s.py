@@ -170,6 +170,19 @@ def test_a_start_that_ends_again_and_again_names_its_cause_and_no_token(tmp_path
     assert machine.text(K3S.token) == "verysecrettoken"
 
 
+def test_a_cause_may_stand_before_a_screenful_of_flags(tmp_path: Path) -> None:
+    said = "listen tcp :10250: bind: address already in use\n" + "FLAG: --v=0\n" * 200 + "x509: unknown authority\n"
+    with pytest.raises(EngineError, match=r"^A port of the cluster is taken"):
+        Machine(tmp_path, SERVER, said, ends=3).k3s.begin("", "")
+
+
+def test_the_last_lines_know_best(tmp_path: Path) -> None:
+    said = "connect: address already in use\nbind: address already in use\n" + "FLAG: --v=0\n" * 200
+    said += "write x: no space left on device\n"
+    with pytest.raises(EngineError, match=r"^The disk is full"):
+        Machine(tmp_path, SERVER, said, ends=3).k3s.begin("", "")
+
+
 def test_a_start_that_never_gets_ready_ends_at_the_deadline(tmp_path: Path) -> None:
     machine = Machine(tmp_path, SERVER)
     machine.k3s.timeout = 0.0
