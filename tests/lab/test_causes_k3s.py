@@ -166,10 +166,12 @@ def provoke(cluster: Cluster, fault: Fault) -> None:
         more += ["--skip-tags", "preflight"]
     with made(cluster.lab, fault):
         done = cluster.site(fault.joins, *more)
-    if fault.joins == "server2":
-        # Its k3s goes on trying, and would be a member of etcd by the next fault.
-        cluster.take_back("server2")
-    names(done, fault.cause)
+    try:
+        names(done, fault.cause)
+    finally:
+        if fault.joins == "server2":
+            # Its k3s goes on trying, and would be a member of etcd by the next fault.
+            cluster.take_back("server2")
 
 
 @pytest.mark.parametrize("fault", as_parameters(AGENT))

@@ -48,6 +48,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._files import wr
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import journal, states
 
 _PAUSE = 0.2
+#: seconds in which k3s's controller takes the member of a deleted Node out of etcd
+_LEAVING = 30.0
 _PORT = 6443
 #: lines of the journal: the end of it, and all that a start says
 _END, _START = 60, 2000
@@ -439,14 +441,16 @@ def farewell(layout: K3sLayout, node_name: str, *, leave: bool) -> list[str]:
     """Before a machine is taken back from a cluster that goes on: k3s takes the member out when its Node goes."""
     port = _api_port(Path(layout.config))
     api = api_of_kubeconfig(Path(layout.kubeconfig), "127.0.0.1", port) if leave else None
-    if api is None:
-        return []
-    with contextlib.suppress(ApiError):
-        api.delete(f"/api/v1/nodes/{node_name}")
-        if Path(layout.etcd_certificates[0]).exists():
-            until_left(Etcd(layout.etcd_url, layout.etcd_certificates), node_name)
-        return [f"deleted Node {node_name}"]
-    return []
+    done = []
+    if api is not None:
+        with contextlib.suppress(ApiError):
+            api.delete(f"/api/v1/nodes/{node_name}")
+            done.append(f"deleted Node {node_name}")
+    if leave and Path(layout.etcd_certificates[0]).exists():
+        etcd = Etcd(layout.etcd_url, layout.etcd_certificates)
+        if leave_etcd(etcd, node_name, timeout=_LEAVING if done else 0.0):
+            done.append("left etcd")
+    return done
 
 
 def _api_port(config: Path) -> int:
@@ -458,15 +462,27 @@ def _api_port(config: Path) -> int:
     return found if isinstance(found, int) else _PORT
 
 
-def until_left(etcd: Etcd, node_name: str, timeout: float = 30.0) -> None:
+def leave_etcd(etcd: Etcd, node_name: str, timeout: float = _LEAVING) -> bool:
     """Wait until another server has taken this one's member out of etcd; of two, the one that stays could not any more.
 
-    Its etcd stops by that, so no answer is an answer.
+    Its etcd stops by that, so no answer is an answer. One that has just joined counts before its API can delete a Node:
+    that takes itself out.
+
+    :param timeout: seconds that the others are given.
+    :returns: whether it took itself out.
     """
     deadline = time.monotonic() + timeout
     with contextlib.suppress(EtcdError):
-        while find(etcd.members(), node_name) and time.monotonic() < deadline:
+        while True:
+            members = etcd.members()
+            member = find(members, node_name)
+            if member is None or member.learner or len(members) == 1:
+                return False
+            if time.monotonic() >= deadline:
+                etcd.remove(member)
+                return True
             time.sleep(_PAUSE)
+    return False
 
 
-__all__ = ("Action", "K3s", "K3sInvitation", "K3sSettings", "farewell", "until_left")
+__all__ = ("Action", "K3s", "K3sInvitation", "K3sSettings", "farewell", "leave_etcd")

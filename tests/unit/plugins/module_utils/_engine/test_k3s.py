@@ -18,7 +18,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s impo
     K3s,
     K3sInvitation,
     K3sSettings,
-    until_left,
+    leave_etcd,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
@@ -299,23 +299,40 @@ def test_the_farewell_goes_to_the_apis_own_port(tmp_path: Path, monkeypatch: pyt
 class Members:
     """etcd of a server that leaves: a member for a while, then silent or without it."""
 
-    def __init__(self, *answers: list[str] | None) -> None:
-        self.answers = list(answers)
+    def __init__(self, *answers: list[str] | None, learner: bool = False) -> None:
+        self.answers, self.learner = list(answers), learner
+        self.removed: list[str] = []
 
     def members(self) -> list[Member]:
         names = self.answers.pop(0)
         if names is None:
             raise EtcdError("does not answer")
-        return [Member(name, name) for name in names]
+        return [Member(name, name, learner=self.learner) for name in names]
+
+    def remove(self, member: Member) -> None:
+        self.removed.append(member.name)
+
+
+BOTH = ["server1-0123abcd", "server2-0123abcd"]
 
 
 @pytest.mark.parametrize("last", [None, ["server2-0123abcd"]])
 def test_a_server_is_not_stopped_before_it_has_left_etcd(last: list[str] | None) -> None:
     """Of two servers, the one that stays has no quorum to take the other out when that is silent."""
-    both = ["server1-0123abcd", "server2-0123abcd"]
-    etcd = Members(both, both, last)
-    until_left(t.cast("t.Any", etcd), "server1")
-    assert etcd.answers == []
-    etcd = Members(both, both)
-    until_left(t.cast("t.Any", etcd), "server1", timeout=0)
-    assert etcd.answers == [both]
+    etcd = Members(BOTH, BOTH, last)
+    assert not leave_etcd(t.cast("t.Any", etcd), "server1")
+    assert (etcd.answers, etcd.removed) == ([], [])
+
+
+def test_a_server_that_nobody_takes_out_of_etcd_leaves_it() -> None:
+    """It has just joined: its etcd counts, and its API is not there yet."""
+    etcd = Members(BOTH)
+    assert leave_etcd(t.cast("t.Any", etcd), "server1", timeout=0)
+    assert etcd.removed == ["server1-0123abcd"]
+
+
+@pytest.mark.parametrize(("names", "learner"), [(BOTH, True), (BOTH[:1], False)])
+def test_a_learner_and_the_last_member_stay(names: list[str], learner: bool) -> None:
+    etcd = Members(names, learner=learner)
+    assert not leave_etcd(t.cast("t.Any", etcd), "server1", timeout=0)
+    assert etcd.removed == []
