@@ -258,8 +258,8 @@ class K3s:
         if self.is_server:
             self._write_token(self.layout.agent_token, tokens.parse(invitation.agent_token).short)
         marker = Marker(self.cluster.name, "join", complete=False, url=self._url(invitation))
-        if marker.url not in ("", invitation.url):
-            # Of a server that is not there it would end, again and again.
+        if marker.url:
+            # Without a server that answers there it would end, again and again.
             self._await_address()
         self._enter(marker)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import cni_match, k3s
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import cni_match, k3s, k3s_verbs
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import EtcdError, Member
@@ -182,6 +182,14 @@ def test_who_joins_at_the_other_server_waits_for_no_address(tmp_path: Path) -> N
     machine.k3s.timeout, machine.k3s.answers = 0.0, lambda *_: False
     machine.k3s.join(K3sInvitation("https://192.0.2.11:6443", f"K10{HASH}::node:a", f"K10{HASH}::server:s"))
     assert machine.k3s.phase() == "complete"
+
+
+@pytest.mark.parametrize(("provider", "wanted"), [("kube_vip", True), ("keepalived", False), ("none", False)])
+def test_who_brings_the_address_is_in_the_plan(provider: str, wanted: bool) -> None:
+    api = {"name": "api.home.internal", "port": 6443, "address": "192.0.2.10", "provider": provider}
+    node = {"node_name": "server1", "address": "192.0.2.11", "role": "server"}
+    machine = k3s_verbs.machine_of({"cluster": "home", "api": api, "node": node})
+    assert machine.cluster.address_by_pod is wanted
 
 
 def test_others_are_not_asked_for_the_address(tmp_path: Path) -> None:
