@@ -13,7 +13,8 @@ description:
   - Writes a configuration and a unit of its own for keepalived and keeps that running on this server. The first server
     whose API takes connections has the address.
   - Servers speak to each other directly (unicast), so no other VRRP is disturbed.
-  - A keepalived that runs for something else is not touched.
+  - A keepalived that runs for something else is not touched. What M(kateskit.klubster.kube_vip_config) put there goes,
+    and keepalived starts once the address is free on this server.
 author:
   - KatesKit developers (@kateskit)
 extends_documentation_fragment:
@@ -50,6 +51,8 @@ options:
     description: Number of the group, 1 to 255. No other VRRP in the network may have it.
     type: int
     required: true
+seealso:
+  - module: kateskit.klubster.kube_vip_config
 """
 
 EXAMPLES = r"""
@@ -85,6 +88,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import api_address
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import settle
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived
@@ -105,7 +109,9 @@ def main() -> None:
     try:
         if Path(keepalived.PROGRAM).exists():
             files = keepalived.files(keepalived.moving_of(module.params, run))
-            done = settle("api-address", files, keepalived.service(files), run, check=module.check_mode)
+            free = api_address.freed(module.params["address"], run)
+            service = keepalived.service(files)
+            done = settle(api_address.NAME, files, service, run, check=module.check_mode, between=free)
             result = done.as_result() | {"missing": False}
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=reason(exc))

@@ -43,7 +43,7 @@ def layers_of(plan: Plan, name: str, machine: t.Mapping[str, t.Any]) -> dict[str
     this = next(entry for entry in plan["machines"] if entry["name"] == name)
     layers: dict[str, Options] = {"machine": {**machine, "hosts": plan["hosts"]}}
     provider = plan["api"]["provider"]
-    if provider != "none" and this["role"] == "server":
+    if this["role"] == "server":
         layers[provider] = _REQUESTS[provider](plan, this) if provider in _REQUESTS else _UNKNOWN
     engine = plan["engine"]["name"]
     try:
@@ -63,6 +63,11 @@ def _keepalived(plan: Plan, this: Options) -> Options:
         "own": this["address"],
         "servers": servers,
     }
+
+
+def _kube_vip(plan: Plan, this: Options) -> Options:
+    api = plan["api"]
+    return {"address": api["address"], "port": api["port"], "own": this["address"], "image": api["image"]}
 
 
 def _kubeadm(plan: Plan, this: Options) -> Options:
@@ -127,7 +132,10 @@ def _release_for(engine: Options, arch: str) -> list[Options]:
 
 
 _REQUESTS: dict[str, t.Callable[[Plan, Options], Options]] = {
+    # It tells what another provider has left.
+    "none": lambda _plan, _this: {},
     "keepalived": _keepalived,
+    "kube_vip": _kube_vip,
     "kubeadm": _kubeadm,
     "k3s": _k3s,
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import socket
 import time
 import typing as t
 from dataclasses import dataclass, field
@@ -57,6 +58,15 @@ _END, _START = 60, 2000
 _ENDS = 3
 
 
+def taken(address: str, port: int) -> bool:
+    """Whether somebody takes TCP connections there."""
+    try:
+        with socket.create_connection((address, port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
 @dataclass(frozen=True)
 class K3sInvitation:
     """What a machine needs to join. The tokens are secrets.
@@ -83,6 +93,8 @@ class K3sSettings:
     api_address: str
     single_node: bool = False
     embedded: bool = True
+    #: whether a pod brings the API's address, so that it comes after the first server
+    address_by_pod: bool = False
     #: what of the pod network a living cluster keeps
     kept: dict[str, str] = field(default_factory=dict)
 
@@ -110,6 +122,8 @@ class K3s:
     root: Path = Path("/")
     timeout: float = 300.0
     api_of: t.Callable[[K3s], Api] | None = None
+    #: whether somebody takes TCP connections at an address and port
+    answers: t.Callable[[str, int], bool] = taken
 
     # --- what the machine is
 
@@ -247,7 +261,11 @@ class K3s:
         self._write_token(self.layout.token if self.is_server else self.layout.agent_token, own)
         if self.is_server:
             self._write_token(self.layout.agent_token, tokens.parse(invitation.agent_token).short)
-        self._enter(Marker(self.cluster.name, "join", complete=False, url=self._url(invitation)))
+        marker = Marker(self.cluster.name, "join", complete=False, url=self._url(invitation))
+        if marker.url:
+            # Without a server that answers there it would end, again and again.
+            self._await_address()
+        self._enter(marker)
 
     def invite(self, *, servers: bool) -> K3sInvitation:
         """On a live server: the tokens that it has written, with the CA's hash."""
@@ -318,6 +336,9 @@ class K3s:
         self.run(["systemctl", "daemon-reload"])
         self.run(["systemctl", "enable", "--quiet", self.unit])
         self.start("restart" if self._restarting() else "start")
+        if marker.action == "init":
+            # Before the server counts as begun: a run that goes on without the address would fail somewhere else.
+            self._await_address()
         self._mark(Marker(marker.cluster, marker.action, complete=True, url=marker.url))
 
     def entry(self, marker: Marker) -> str:
@@ -334,6 +355,25 @@ class K3s:
         if self.cluster.api_address in ("", self.node.address):
             return invitation.url
         return f"https://{self.cluster.api_name}:{self.cluster.api_port}"
+
+    def _await_address(self) -> None:
+        """Where a pod brings the API's address: wait until it has.
+
+        :raises EngineError: the deadline passed.
+        """
+        cluster = self.cluster
+        deadline = time.monotonic() + self.timeout
+        while cluster.address_by_pod and not self.answers(cluster.api_address, cluster.api_port):
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    self.explained(
+                        f"{cluster.api_address} (klubster_api_address) does not answer on port {cluster.api_port} "
+                        f"within {self.timeout:g} s. The pods kube-vip-* in the namespace kube-system bring it: see "
+                        "'k3s kubectl --namespace kube-system describe pods' on a server. Its image "
+                        "(klubster_api_image) has to be pulled first, or to come by klubster_k3s_registries."
+                    )
+                )
+            time.sleep(_PAUSE)
 
     def _is_up(self) -> bool:
         if not self.running():

@@ -45,6 +45,8 @@ class K3sLayout(EngineLayout):
     data_dir: str
     images: str
     manifests: str
+    #: its kubelet runs the pods of the files there, before there is an API
+    pod_manifests: str
     encryption: str
     runtime_config: str
     runtime_socket: str
@@ -109,6 +111,7 @@ K3S = K3sLayout(
     data_dir=_DATA,
     images=f"{_DATA}/agent/images",
     manifests=f"{_DATA}/server/manifests",
+    pod_manifests=f"{_DATA}/agent/pod-manifests",
     encryption=f"{_DATA}/server/cred/encryption-config.json",
     runtime_config=f"{_DATA}/agent/etc/containerd/config.toml",
     runtime_socket="/run/k3s/containerd/containerd.sock",

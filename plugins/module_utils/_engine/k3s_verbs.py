@@ -82,6 +82,7 @@ def machine_of(params: t.Mapping[str, t.Any], runner: Runner = run, directory: P
             api_address=api["address"],
             single_node=bool(params.get("single_node")),
             embedded=params.get("datastore", "etcd") == "etcd",
+            address_by_pod=api.get("provider") == "kube_vip",
             kept=dict((params.get("cni") or {}).get("kept") or {}),
         )
         return K3s(

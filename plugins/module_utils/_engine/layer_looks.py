@@ -13,11 +13,12 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import node_looks
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import api_address, kube_vip, node_looks
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import settle
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived, machine
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.kernel import Kernel
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import Change
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
 
 Layers = t.Mapping[str, t.Mapping[str, t.Any]]
@@ -50,8 +51,25 @@ def _keepalived(given: t.Mapping[str, t.Any], run: Runner) -> dict[str, t.Any]:
     if not Path(keepalived.PROGRAM).exists():
         return {"lacking": ["keepalived"]}
     files = keepalived.files(keepalived.moving_of(given, run))
-    settled = settle("api-address", files, keepalived.service(files), run, check=True)
-    return {"lacking": ["api_address"] if settled.changed else []}
+    settled = settle(api_address.NAME, files, keepalived.service(files), run, check=True)
+    return _address(settled.changes, changed=settled.changed)
+
+
+def _kube_vip(given: t.Mapping[str, t.Any], run: Runner) -> dict[str, t.Any]:
+    changes = api_address.plan(kube_vip.files(kube_vip.pod_of(given, run)))
+    return _address(changes, changed=bool(changes))
+
+
+def _nobody(_given: t.Mapping[str, t.Any], _run: Runner) -> dict[str, t.Any]:
+    changes = api_address.plan([])
+    return _address(changes, changed=bool(changes))
+
+
+def _address(changes: t.Sequence[Change], *, changed: bool) -> dict[str, t.Any]:
+    """Who moved the address here before is named: to take that away is more than to bring something."""
+    gone = [change.path for change in changes if change.action == "remove"]
+    found: dict[str, t.Any] = {"lacking": ["api_address"] if changed else []}
+    return {**found, "reason": f"Something else moves the address here: {', '.join(gone)}."} if gone else found
 
 
 def _k3s(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -62,7 +80,9 @@ def _k3s(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 _LOOKS: dict[str, t.Callable[[t.Mapping[str, t.Any], Runner], dict[str, t.Any]]] = {
     "machine": _machine,
+    "none": _nobody,
     "keepalived": _keepalived,
+    "kube_vip": _kube_vip,
     "kubeadm": lambda given, _run: node_looks.kubeadm_look(given),
     "k3s": lambda given, _run: _k3s(given),
 }

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kube_vip
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import EngineLayout
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import read_marker
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError, Problem
@@ -135,6 +136,11 @@ class Reset:
             self.done.append(f"unmounted {place}")
 
     def _network(self, record: Record) -> None:
+        pod = kube_vip.held() if kube_vip.POD in record.entries else None
+        if pod is not None:
+            # Its containers were killed, so nobody else takes the address from the interface.
+            kube_vip.release(pod, self.run)
+            self.done.append(f"released {pod.address}")
         for namespace in sorted(Path("/run/netns").glob("cni-*")):
             namespace.unlink()
         for name in interfaces_of(self.layout.interfaces):

@@ -49,11 +49,13 @@ def settle(
     *,
     check: bool,
     directory: Path = STATE_DIRECTORY,
+    between: t.Callable[[], None] | None = None,
 ) -> Settled:
     """Bring files and service to what is wanted; in check mode only say what would be done.
 
     In check mode the digest is that of the files as they stand, so a change of a file counts as a restart.
 
+    :param between: called when the files are right, before the service starts; not in check mode.
     :raises KlubsterError: a file cannot be written, or the service does not start; the likely cause comes first.
     """
     if check:
@@ -67,6 +69,8 @@ def settle(
         record = Record.load(directory)
         changes = managed_files.plan(files, name, record)
         managed_files.apply(files, changes, name, record)
+        if between is not None:
+            between()
         step = services.plan([service], record, run)[0]
         services.apply([step], record, run, likely_cause)
     return Settled(tuple(changes), step)

@@ -30,6 +30,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_bala
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import (
     BY_NAME,
+    KUBE_VIP_IMAGE,
     PREFIX,
     REGISTERED,
     VARIABLES,
@@ -39,6 +40,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema im
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.service_names import NamesReader
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec import (
+    MOVERS,
     Api,
     ClusterSpec,
     Datastore,
@@ -623,18 +625,41 @@ class _Reader:
         address = self._api_address(cluster, machines)
         url = f"https://[{address}]:{port}" if ":" in str(address) else f"https://{address}:{port}"
         provider, number = cluster["klubster_api_provider"], cluster["klubster_api_vrrp_id"]
-        if provider == "keepalived":
-            self._moving_address(cluster["klubster_api_address"], address, machines)
+        if provider in MOVERS:
+            self._moving_address(cluster["klubster_api_address"], address, machines, MOVERS[provider])
         if number is None:
             number = zlib.crc32(str(name).encode()) % 255 + 1
-        return Api(api_name, port, url, address, host, kubeconfig, provider, number)
+        image = self._api_image(cluster)
+        return Api(api_name, port, url, address, host, kubeconfig, provider, number, image)
 
-    def _moving_address(self, given: t.Any, address: str, machines: tuple[Machine, ...]) -> None:
+    def _api_image(self, cluster: dict[str, t.Any]) -> str:
+        """kube-vip's image; empty without kube-vip."""
+        provider, given = cluster["klubster_api_provider"], cluster["klubster_api_image"]
+        if provider == "kube_vip" and cluster["klubster_engine"] not in ("k3s", WRONG):
+            self._complain(
+                "klubster_api_provider",
+                provider,
+                f"{cluster['klubster_engine']} needs the API's address before its first API runs, and kube-vip brings"
+                " it after that.",
+                "Choose keepalived, or klubster_engine: k3s.",
+            )
+        if given is None:
+            return KUBE_VIP_IMAGE if provider == "kube_vip" else ""
+        if provider not in ("kube_vip", WRONG):
+            self._complain(
+                "klubster_api_image",
+                given,
+                "Only kube-vip has an image.",
+                "Remove it, or set klubster_api_provider: kube_vip.",
+            )
+        return t.cast(str, self._rule("klubster_api_image", given, rules.image))
+
+    def _moving_address(self, given: t.Any, address: str, machines: tuple[Machine, ...], mover: str) -> None:
         if given is None:
             self._complain(
                 "klubster_api_address",
                 None,
-                "keepalived moves this address between the servers (klubster_api_provider).",
+                f"{mover} moves this address between the servers (klubster_api_provider).",
                 "Give a free address in the servers' network that the house's DHCP server does not hand out.",
             )
         for machine in machines:

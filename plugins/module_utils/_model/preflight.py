@@ -28,6 +28,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni impor
     provider_of,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import ports_of as cni_ports
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec import MOVERS
 
 Plan = t.Mapping[str, t.Any]
 Probe = t.Mapping[str, t.Any]
@@ -601,7 +602,7 @@ class _Judge:
 
     def _moving_address(self, probes: t.Mapping[str, Probe]) -> None:
         api = self._plan["api"]
-        if api["provider"] != "keepalived":
+        if api["provider"] not in MOVERS:
             return
         wanted = node_address(api["address"])
         for name in self._plan["servers"]:
@@ -610,8 +611,8 @@ class _Judge:
                     "networks",
                     name,
                     ", ".join(own.text for _name, own in _networks(probes[name])),
-                    f"keepalived moves klubster_api_address = {api['address']} between the servers, so each has an "
-                    "interface in its network.",
+                    f"{MOVERS[api['provider']]} moves klubster_api_address = {api['address']} between the servers, so "
+                    "each has an interface in its network.",
                     "Choose an address of the network that all servers share.",
                 )
 

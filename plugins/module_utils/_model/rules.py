@@ -28,6 +28,13 @@ _ENGINE_VERSIONS = {
     ),
 }
 
+# https://github.com/distribution/reference/blob/main/reference.go
+_IMAGE = re.compile(
+    r"(?:(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*)(?::[0-9]{1,5})?/)?"
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+    r"(?P<tag>:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?P<digest>@sha256:[0-9a-f]{64})?"
+)
+
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 # Minor versions each engine is built and tested with.
@@ -212,6 +219,17 @@ def absolute_path(text: str) -> str:
     return text
 
 
+def image(text: str) -> str:
+    """An image of a container with its tag or digest, so that every machine takes the same one."""
+    found = _IMAGE.fullmatch(text)
+    example = "Write it like 'registry.example.org/group/name:v1.2.3'."
+    if found is None:
+        raise Refused("This is no name of an image.", example)
+    if not found["tag"] and not found["digest"]:
+        raise Refused("The name of an image ends in its tag or its digest (sha256) here.", example)
+    return text
+
+
 def interface(text: str) -> str:
     """The name of a network interface, as Linux takes it."""
     if not 1 <= len(text) <= 15 or text in (".", "..") or re.search(r"[\s/:]", text):
@@ -231,6 +249,7 @@ __all__ = (
     "dns_label",
     "dns_name",
     "engine_version",
+    "image",
     "interface",
     "label_key",
     "label_value",

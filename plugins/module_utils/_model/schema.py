@@ -25,6 +25,9 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.variable 
 PREFIX = "klubster_"
 _LINE = 115
 
+#: what O(klubster_api_provider) V(kube_vip) runs
+KUBE_VIP_IMAGE = "ghcr.io/kube-vip/kube-vip:v1.1.2"
+
 #: what playbooks register under our prefix; everything else that begins so is a public variable or a mistake
 REGISTERED = ("klubster_plan", "klubster_seen")
 
@@ -189,10 +192,12 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "klubster_api_provider",
         "str",
-        "Who moves O(klubster_api_address) between the servers. V(none): nobody; it may be a load balancer's.",
+        "Who moves O(klubster_api_address) between the servers. V(kube_vip): a pod on each server, for k3s. V(none):"
+        " nobody; it may be a load balancer's.",
         default="none",
-        choices=("none", "keepalived"),
+        choices=("none", "keepalived", "kube_vip"),
     ),
+    Variable("klubster_api_image", "str", "kube-vip's image, with tag or digest.", computed=f"V({KUBE_VIP_IMAGE})"),
     Variable(
         "klubster_api_vrrp_id",
         "int",
@@ -674,6 +679,7 @@ def _scalar(value: t.Any) -> str:
 
 __all__ = (
     "BY_NAME",
+    "KUBE_VIP_IMAGE",
     "PREFIX",
     "REGISTERED",
     "VARIABLES",

@@ -23,7 +23,9 @@ EngineDownload = t.Literal["controller", "nodes"]
 Datastore = t.Literal["sqlite", "etcd", "external"]
 Profile = t.Literal["none", "cis"]
 FirewallName = t.Literal["auto", "firewalld", "ufw", "nftables", "none"]
-ApiProvider = t.Literal["none", "keepalived"]
+ApiProvider = t.Literal["none", "keepalived", "kube_vip"]
+#: who moves the API's address between the servers, as messages name them
+MOVERS = {"keepalived": "keepalived", "kube_vip": "kube-vip"}
 CniName = t.Literal["flannel", "calico", "kube_router", "cilium", "custom", "none"]
 LayersSource = t.Literal["bundle", "release"]
 RoleName = t.Literal["server", "agent"]
@@ -97,6 +99,8 @@ class Api:
     provider: ApiProvider = "none"
     #: keepalived's number in its network
     vrrp_id: int = 0
+    #: kube-vip's, empty without it
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -279,6 +283,7 @@ def _plain(value: t.Any) -> t.Any:
 
 
 __all__ = (
+    "MOVERS",
     "Api",
     "ClusterSpec",
     "Cni",

@@ -58,11 +58,7 @@ def moving_of(given: t.Mapping[str, t.Any], run: Runner) -> Moving:
     if given["own"] not in given["servers"]:
         rule = "It is one of the servers' addresses."
         raise InvalidInput([Problem("own", given["own"], rule, "Add it to servers.")])
-    listing = json.loads(run(["ip", "-json", "address", "show"]).stdout)
-    interface = interface_of(given["own"], listing)
-    if not interface:
-        rule = "An interface of this machine has it."
-        raise InvalidInput([Problem("own", given["own"], rule, "Give the address by which other servers reach it.")])
+    interface = interface_with(given["own"], run)
     return Moving(given["address"], given["port"], given["own"], tuple(given["servers"]), given["vrrp_id"], interface)
 
 
@@ -146,6 +142,18 @@ def service(wanted: t.Sequence[WantedFile]) -> Service:
     return Service(UNIT, reads=(PROGRAM, *(file.path for file in wanted)))
 
 
+def interface_with(address: str, run: Runner) -> str:
+    """The interface of this machine that has an address of its own.
+
+    :raises InvalidInput: none has it.
+    """
+    interface = interface_of(address, json.loads(run(["ip", "-json", "address", "show"]).stdout))
+    if not interface:
+        rule = "An interface of this machine has it."
+        raise InvalidInput([Problem("own", address, rule, "Give the address by which other servers reach it.")])
+    return interface
+
+
 def interface_of(address: str, listing: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     """The interface that has an address, by ``ip -json address``; empty when none has."""
     for entry in listing:
@@ -155,4 +163,15 @@ def interface_of(address: str, listing: t.Sequence[t.Mapping[str, t.Any]]) -> st
     return ""
 
 
-__all__ = ("PROGRAM", "UNIT", "Moving", "config", "files", "interface_of", "moving_of", "service", "unit")
+__all__ = (
+    "PROGRAM",
+    "UNIT",
+    "Moving",
+    "config",
+    "files",
+    "interface_of",
+    "interface_with",
+    "moving_of",
+    "service",
+    "unit",
+)

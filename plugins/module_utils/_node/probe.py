@@ -391,8 +391,13 @@ def raspberry_pi(system: System) -> dict[str, t.Any]:
 
 def foreign(system: System) -> list[str]:
     """Remains of other distributions of Kubernetes; what we put there ourselves is none."""
-    ours = _recorded(system)
-    found = [name for name, paths in _FOREIGN.items() if any(system.exists(path) for path in paths)]
+    ours, made = _recorded(system), _made(system)
+    # A run may have been cut short after it made a folder for a file of ours, and before the program came.
+    found = [
+        name
+        for name, paths in _FOREIGN.items()
+        if any(system.exists(path) and f"/{path}" not in made for path in paths)
+    ]
     return [name for name in found if f"/usr/local/bin/{name}" not in ours]
 
 
@@ -429,6 +434,13 @@ def _recorded(system: System) -> dict[str, str]:
         files = json.loads(system.text("var/lib/klubster/installed.json") or "{}").get("files", {})
         return {path: entry["sha256"] for path, entry in files.items() if not entry.get("block")}
     return {}
+
+
+def _made(system: System) -> list[str]:
+    """Folders that did not exist before we, or what we installed, made them."""
+    with contextlib.suppress(ValueError, AttributeError, KeyError, TypeError):
+        return list(json.loads(system.text("var/lib/klubster/installed.json") or "{}").get("directories", []))
+    return []
 
 
 def _markers(system: System) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kube_vip
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived
 from ansible_collections.kateskit.klubster.plugins.modules import keepalived_config
 
@@ -55,6 +56,21 @@ def test_it_has_to_be_installed_first(machine: Path, capsys: pytest.CaptureFixtu
     result = call(capsys)
     assert (result["changed"], result["missing"]) == (True, True)
     assert "paths" not in result
+
+
+def test_it_starts_once_kube_vip_has_given_the_address_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def goes_on(address: str, *_: t.Any) -> None:
+        raise kube_vip.KubeVipError(f"kube-vip goes on with {address}")
+
+    def settle(*_: t.Any, between: t.Callable[[], None], **_options: t.Any) -> t.NoReturn:
+        between()
+        pytest.fail("It was not asked.")
+
+    monkeypatch.setattr(kube_vip, "give_up", goes_on)
+    monkeypatch.setattr(keepalived_config, "settle", settle)
+    assert call(capsys)["msg"] == "kube-vip goes on with 192.0.2.10"
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,14 @@ def test_machines_that_fetch_for_themselves_are_asked_for_what_the_role_fetches(
     assert not (release / "k3s-airgap-images-amd64.tar.zst").exists(), "the controller needs no release"
 
 
+@pytest.mark.parametrize("provider", ["keepalived", "kube_vip"])
+def test_the_look_gives_what_the_role_gives_for_the_apis_address(provider: str, bundle: Path) -> None:
+    task = yaml.safe_load((ROLES / "api_address/tasks" / f"{provider}.yml").read_text())[0]
+    api = {"provider": provider, "address": "192.0.2.10", "port": 6443, "vrrp_id": 7, "image": "kube-vip:v1"}
+    found = layers_of(plan("kubeadm", bundle, api=api), "s1", {})[provider]
+    assert set(found) == set(task[f"kateskit.klubster.{provider}_config"])
+
+
 def test_what_cannot_be_looked_at_says_so(tmp_path: Path, bundle: Path) -> None:
     found = layers_of(plan("kubeadm", tmp_path / "nowhere"), "s1", {})["kubeadm"]
     assert "No bundle in" in found["unseen"]
@@ -157,5 +165,16 @@ def test_the_address_of_the_api_is_looked_at_on_servers_only(bundle: Path) -> No
         "servers": ["192.0.2.11"],
     }
     assert "keepalived" not in layers_of(given, "a1", {})
+    given["api"] |= {"provider": "kube_vip", "image": "kube-vip:v1"}
+    assert layers_of(given, "s1", {})["kube_vip"] == {
+        "address": "192.0.2.10",
+        "port": 6443,
+        "own": "192.0.2.11",
+        "image": "kube-vip:v1",
+    }
+    assert "kube_vip" not in layers_of(given, "a1", {})
+    given["api"]["provider"] = "none"
+    assert layers_of(given, "s1", {})["none"] == {}, "it tells what another provider has left"
+    assert "none" not in layers_of(given, "a1", {})
     given["api"]["provider"] = "another"
     assert "unseen" in layers_of(given, "s1", {})["another"]

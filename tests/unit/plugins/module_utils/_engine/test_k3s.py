@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import cni_match, k3s
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import cni_match, k3s, k3s_verbs
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import EtcdError, Member
@@ -144,6 +145,64 @@ def test_a_server_invites_and_another_joins_with_the_hash_of_the_ca(tmp_path: Pa
     agent.k3s.join(first.k3s.invite(servers=False))
     assert agent.k3s.state().ca_hash == HASH
     assert not (agent.root / K3S.token.lstrip("/")).exists()
+
+
+def test_an_address_that_a_pod_brings_is_waited_for(tmp_path: Path) -> None:
+    first = Machine(tmp_path / "1", SERVER, address_by_pod=True)
+    asked: list[tuple[str, int, str]] = []
+
+    def answers(address: str, port: int) -> bool:
+        asked.append((address, port, first.active))
+        return len(asked) > 1
+
+    first.k3s.answers = answers
+    first.k3s.begin("s", "a")
+    # k3s has to run before there can be a pod.
+    assert asked == [("192.0.2.10", 6443, "active")] * 2
+    assert first.k3s.phase() == "complete"
+    agent = Machine(tmp_path / "2", AGENT, address_by_pod=True)
+    before: list[str] = []
+    agent.k3s.answers = lambda *_: bool(before.append(agent.active) or len(before) > 1)
+    agent.k3s.join(first.k3s.invite(servers=False))
+    assert before == ["inactive"] * 2
+    assert agent.active == "active"
+
+
+def test_an_address_that_no_pod_brings_ends_the_begin_with_its_cause(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER, address_by_pod=True)
+    machine.k3s.timeout, machine.k3s.answers = 0.0, lambda *_: False
+    with pytest.raises(EngineError, match=r"192\.0\.2\.10 \(klubster_api_address\)[^\n]*klubster_api_image"):
+        machine.k3s.begin("s", "a")
+    # The next run begins again: the server counts as begun only with its address.
+    assert machine.k3s.phase() == "half"
+
+
+def test_who_joins_at_the_other_server_waits_for_no_address(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, NodeSettings("s2", "192.0.2.12", "server"), address_by_pod=True, embedded=False)
+    machine.k3s.timeout, machine.k3s.answers = 0.0, lambda *_: False
+    machine.k3s.join(K3sInvitation("https://192.0.2.11:6443", f"K10{HASH}::node:a", f"K10{HASH}::server:s"))
+    assert machine.k3s.phase() == "complete"
+
+
+@pytest.mark.parametrize(("provider", "wanted"), [("kube_vip", True), ("keepalived", False), ("none", False)])
+def test_who_brings_the_address_is_in_the_plan(provider: str, wanted: bool) -> None:
+    api = {"name": "api.home.internal", "port": 6443, "address": "192.0.2.10", "provider": provider}
+    node = {"node_name": "server1", "address": "192.0.2.11", "role": "server"}
+    machine = k3s_verbs.machine_of({"cluster": "home", "api": api, "node": node})
+    assert machine.cluster.address_by_pod is wanted
+
+
+def test_others_are_not_asked_for_the_address(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SERVER)
+    machine.k3s.answers = lambda *_: pytest.fail("it is there, or leads to a load balancer")
+    machine.k3s.begin("s", "a")
+
+
+def test_who_takes_connections() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert k3s.taken("127.0.0.1", port)
+    assert not k3s.taken("127.0.0.1", port)
 
 
 def test_a_server_whose_own_address_is_the_registered_one_joins_at_the_other(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import api_address, kube_vip
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import layer_looks as looks
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived, machine
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import record as recording
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
 
 MOVING = {"address": "192.0.2.10", "port": 6443, "own": "192.0.2.11", "servers": ["192.0.2.11"], "vrrp_id": 7}
@@ -56,6 +58,34 @@ def test_keepalived_is_lacking_where_it_is_not_installed_or_does_not_run(
     assert looks.layer_looks({"keepalived": MOVING}, quiet)["keepalived"] == {"lacking": ["keepalived"]}
     (tmp_path / "keepalived").touch()
     assert looks.layer_looks({"keepalived": MOVING}, quiet)["keepalived"] == {"lacking": ["api_address"]}
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file of kube-vip's pod."""
+    monkeypatch.setattr(recording, "STATE_DIRECTORY", tmp_path / "state")
+    monkeypatch.setattr(kube_vip, "POD", str(tmp_path / "kube-vip.yaml"))
+    return tmp_path / "kube-vip.yaml"
+
+
+def test_kube_vip_is_lacking_until_its_pods_file_is_there(address: Path) -> None:
+    given = {"address": "192.0.2.10", "port": 6443, "own": "192.0.2.11", "image": "kube-vip:v1"}
+    assert looks.layer_looks({"kube_vip": given}, quiet)["kube_vip"] == {"lacking": ["api_address"]}
+    api_address.settle(kube_vip.files(kube_vip.pod_of(given, quiet)), quiet, check=False)
+    assert looks.layer_looks({"kube_vip": given}, quiet)["kube_vip"] == {"lacking": []}
+    changed = {**given, "image": "kube-vip:v2"}
+    assert looks.layer_looks({"kube_vip": changed}, quiet)["kube_vip"] == {"lacking": ["api_address"]}
+    wrong = {**given, "own": "192.0.2.99"}
+    assert looks.layer_looks({"kube_vip": wrong}, quiet)["kube_vip"]["lacking"] == ["look"]
+
+
+def test_who_moved_the_address_before_is_named(address: Path) -> None:
+    assert looks.layer_looks({"none": {}}, quiet)["none"] == {"lacking": []}
+    pod = kube_vip.Pod("192.0.2.10", 6443, "eth0", "kube-vip:v1")
+    api_address.settle(kube_vip.files(pod), quiet, check=False)
+    found = looks.layer_looks({"none": {}}, quiet)["none"]
+    assert found["lacking"] == ["api_address"]
+    assert str(address) in found["reason"]
 
 
 SETTLED = machine.MachineState(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kube_vip
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import reset as resetting
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, LAYOUTS
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.reset import (
@@ -129,6 +130,29 @@ def test_everything_goes_and_again_is_nothing(machine: Reset, tmp_path: Path) ->
     again.perform()
     assert again.done == []
     assert again.plan() == []
+
+
+def test_the_address_that_a_killed_pod_held_goes(
+    machine: Reset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = tmp_path / "data/kube-vip.yaml"
+    monkeypatch.setattr(kube_vip, "POD", str(pod))
+    record = Record.load(tmp_path / "state")
+    files = kube_vip.files(kube_vip.Pod("192.0.2.10", 6443, "eth0", "kube-vip:v1"))
+    managed_files.apply(files, managed_files.plan(files, "api-address", record), "api-address", record)
+    done: list[str] = []
+
+    def remember(argv: t.Sequence[str], **_: t.Any) -> Result:
+        done.append(" ".join(argv))
+        return Result(0, "", "")
+
+    machine.run = remember
+    machine.perform()
+    # While the node runs, the pod would take it again.
+    assert done.index("ip address delete 192.0.2.10/32 dev eth0") > max(
+        number for number, words in enumerate(done) if words.startswith("systemctl disable")
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["proc"]
 
 
 def test_planning_changes_nothing(machine: Reset, tmp_path: Path) -> None:

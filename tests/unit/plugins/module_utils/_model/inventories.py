@@ -100,6 +100,14 @@ FRR: dict[str, t.Any] = {
 }
 
 
+KUBE_VIP: dict[str, t.Any] = {
+    "klubster_engine": "k3s",
+    "klubster_engine_version": REMOVED,
+    "klubster_api_provider": "kube_vip",
+    "klubster_api_address": "192.168.1.10",
+}
+
+
 def bgp(rule: str, remedy: str, where: str, value: t.Any = REMOVED, **entries: t.Any) -> Bad:
     """A mistake in ``klubster_bgp``, whose peer is right; an entry ``frr`` is for that speaker."""
     frr, pools = FRR if entries.pop("frr", False) else {}, entries.pop("pools", None)
@@ -378,10 +386,43 @@ BAD: dict[str, Bad] = {
         "nothing else",
         "klubster_pools[0].addresses[0]",
     ),
-    "API moved by a stranger": one("klubster_api_provider", "kube-vip", "one of", "keepalived"),
+    "API moved by a stranger": one("klubster_api_provider", "haproxy", "one of", "keepalived"),
     "API address that shall move is missing": one(
         "klubster_api_provider", "keepalived", "keepalived moves this address", "free address", "klubster_api_address"
     ),
+    "API moved by kube-vip under kubeadm": Bad(
+        {"klubster_api_provider": "kube_vip", "klubster_api_address": "192.168.1.10"},
+        "klubster_api_provider",
+        "before its first API runs",
+        "keepalived",
+    ),
+    "API address for kube-vip is missing": Bad(
+        KUBE_VIP | {"klubster_api_address": REMOVED}, "klubster_api_address", "kube-vip moves this", "free address"
+    ),
+    "API address for kube-vip is a server's": Bad(
+        KUBE_VIP | {"klubster_api_address": "192.168.1.11"}, "klubster_api_address", "no machine's own", "free address"
+    ),
+    "image of kube-vip without kube-vip": one("klubster_api_image", "kube-vip:v1", "Only kube-vip", "kube_vip"),
+    "image of kube-vip with keepalived": Bad(
+        {
+            "klubster_api_provider": "keepalived",
+            "klubster_api_address": "192.168.1.10",
+            "klubster_api_image": "kube-vip:v1",
+        },
+        "klubster_api_image",
+        "Only kube-vip",
+        "Remove it",
+    ),
+    "image of kube-vip malformed": Bad(
+        KUBE_VIP | {"klubster_api_image": "https://registry.example.org/kube-vip:v1"},
+        "klubster_api_image",
+        "no name of an image",
+        "v1.2.3",
+    ),
+    "image of kube-vip of any version": Bad(
+        KUBE_VIP | {"klubster_api_image": "registry.example.org:5000/kube-vip"}, "klubster_api_image", "tag", "v1.2.3"
+    ),
+    "image of kube-vip a number": Bad(KUBE_VIP | {"klubster_api_image": 1}, "klubster_api_image", "text", "quotes"),
     "VRRP id too high": one("klubster_api_vrrp_id", 256, "between 1 and 255", "from 1"),
     "VRRP id a text": one("klubster_api_vrrp_id", "home", "a whole number", "whole number"),
     "API host unknown": one("klubster_api_host", "workstaton", "no such host", "'workstation'"),

@@ -84,6 +84,12 @@ def test_an_address_that_moves_needs_its_protocol() -> None:
     assert ("vrrp", ("servers",)) not in _opened(found, "agent")
 
 
+def test_kube_vip_needs_no_port_and_no_protocol() -> None:
+    moving = {"klubster_api_address": "192.168.1.10", "klubster_kubelet_config": {}}
+    found = _k3s(klubster_api_provider="kube_vip", **moving)
+    assert found["firewall"] == _k3s(**moving)["firewall"]
+
+
 def test_a_load_balancer_of_the_users_reaches_the_api() -> None:
     assert plan(klubster_api_address="192.168.1.9")["firewall"]["networks"]["api"] == ["192.168.1.9"]
 

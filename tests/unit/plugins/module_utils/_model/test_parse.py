@@ -8,9 +8,11 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_plan
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import Unreadable, parse
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import VARIABLES
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import KUBE_VIP_IMAGE, VARIABLES
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec import LocalPath, Pool
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -177,6 +179,25 @@ def test_an_address_that_moves_is_nobodys_own() -> None:
         hosts[name]["klubster_api_address"] = "192.168.1.12"
     with pytest.raises(InvalidInput, match="It is the address of node2"):
         parse(hosts, members)
+
+
+@pytest.mark.parametrize("image", [None, "registry.example.org:5000/kube-vip:v1.1.0"])
+def test_kube_vip_moves_an_address_for_k3s(image: str | None) -> None:
+    hosts, groups = good()
+    for name in ("node1", "node2", "node3"):
+        del hosts[name]["klubster_engine_version"]
+        hosts[name] |= {"klubster_engine": "k3s", "klubster_api_provider": "kube_vip"}
+        hosts[name] |= {"klubster_api_address": "192.168.1.10", "klubster_api_image": image}
+    found = parse(hosts, groups | {"servers": ["node1", "node2", "node3"], "agents": []})
+    assert not any("leads to" in warning for warning in found.warnings)
+    assert (found.spec.api.provider, found.spec.api.image) == ("kube_vip", image or KUBE_VIP_IMAGE)
+    # The API's certificate has the address, or nobody could come by it.
+    for files in k3s_plan.files(found.spec.as_dict()).values():
+        assert '"192.168.1.10"' in files[K3S.config]
+
+
+def test_without_kube_vip_there_is_no_image() -> None:
+    assert parse(*good()).spec.api.image == ""
 
 
 def test_an_even_number_of_servers_is_a_warning() -> None:

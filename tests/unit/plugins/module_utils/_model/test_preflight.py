@@ -242,6 +242,13 @@ def test_servers_share_the_network_of_an_address_that_moves() -> None:
     assert "klubster_api_address = 10.9.9.9" in str(problem)
 
 
+def test_kube_vip_needs_an_interface_in_the_network_as_well() -> None:
+    given = plan(klubster_api_address="10.9.9.9")
+    given["api"]["provider"] = "kube_vip"
+    (problem,) = judge(given, probes(), LIMITS).problems
+    assert "kube-vip moves klubster_api_address = 10.9.9.9" in str(problem)
+
+
 def test_cgroup_v1_on_request() -> None:
     changes = copy.deepcopy(BAD["cgroup v1"][0])
     asked = plan(klubster_kubelet_config={"failCgroupV1": False})

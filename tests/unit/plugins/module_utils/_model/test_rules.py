@@ -19,6 +19,7 @@ RULES: list[t.Callable[[str], str]] = [
     rules.taint,
     rules.absolute_path,
     rules.interface,
+    rules.image,
     lambda text: rules.engine_version(text, "kubeadm"),
 ]
 
@@ -67,6 +68,29 @@ def test_taints(text: str) -> None:
 )
 def test_label_keys_of_the_user(text: str) -> None:
     assert rules.label_key(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kube-vip:v1.1.2",
+        "ghcr.io/kube-vip/kube-vip:v1.1.2",
+        "localhost:5000/a/b__c/d.e:1_2.3-x",
+        f"registry.example.org/kube-vip@sha256:{'0a' * 32}",
+        f"registry.example.org/kube-vip:v1@sha256:{'0a' * 32}",
+    ],
+)
+def test_images(text: str) -> None:
+    assert rules.image(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "kube-vip", "host:5000/kube-vip", "Kube-Vip:v1", "a//b:v1", "a:v1 ", "a:", "a@sha256:0a", "http://a:v1"],
+)
+def test_images_that_no_machine_takes_or_each_its_own(text: str) -> None:
+    with pytest.raises(rules.Refused):
+        rules.image(text)
 
 
 def test_the_nearest_name() -> None:

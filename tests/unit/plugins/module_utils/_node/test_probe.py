@@ -222,6 +222,17 @@ def test_remains_of_others(tmp_path: Path) -> None:
     ]
 
 
+def test_a_folder_that_we_made_before_the_program_came_is_nobodys_remains(tmp_path: Path) -> None:
+    pod = "var/lib/rancher/k3s/agent/pod-manifests/kube-vip.yaml"
+    ours = {"files": {f"/{pod}": {"sha256": "0"}}, "directories": ["/var/lib/rancher", "/var/lib/rancher/k3s"]}
+    files = {pod: "", "var/lib/klubster/installed.json": json.dumps(ours)}
+    assert probing.foreign(machine(tmp_path / "cut", files)) == []
+    # Then somebody installs k3s by hand.
+    assert probing.foreign(machine(tmp_path / "by-hand", {**files, "usr/local/bin/k3s": ""})) == ["k3s"]
+    other = {**files, "var/lib/klubster/installed.json": json.dumps({**ours, "directories": []})}
+    assert probing.foreign(machine(tmp_path / "before-us", other)) == ["k3s"]
+
+
 def test_a_bare_machine_has_nothing_installed(tmp_path: Path) -> None:
     assert probing.installed(machine(tmp_path, {"etc/kubernetes/manifests/": ""}), versions=True) == {
         "record": False,

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conditions of site.yml that decide by what the look has found."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+SITE = Path(__file__).resolve().parents[3] / "playbooks" / "site.yml"
+LACKING: dict[str, t.Any] = {"layers": {"none": {"lacking": ["api_address"]}}}
+NOTHING: dict[str, t.Any] = {"layers": {"none": {"lacking": []}, "machine": {"lacking": ["settings"]}}}
+
+
+def conditions(name: str) -> list[str]:
+    """Of the role in the play that prepares machines."""
+    plays = yaml.safe_load(SITE.read_text(encoding="utf-8"))
+    (play,) = (play for play in plays if play["name"] == "Prepare the machines")
+    (role,) = (role for role in play["roles"] if role["role"] == f"kateskit.klubster.{name}")
+    return list(role["when"])
+
+
+@pytest.mark.parametrize(
+    ("provider", "look", "host", "wanted"),
+    [
+        ("keepalived", NOTHING, "s1", True),
+        ("kube_vip", {"layers": {}}, "s1", True),
+        ("kube_vip", None, "a1", False),
+        # There is nothing to do unless another provider was there, and without a look it may have been.
+        ("none", NOTHING, "s1", False),
+        ("none", LACKING, "s1", True),
+        ("none", None, "s1", True),
+        ("none", None, "a1", False),
+    ],
+)
+def test_the_apis_address_is_looked_after_on_servers(
+    provider: str, look: dict[str, t.Any] | None, host: str, wanted: bool
+) -> None:
+    variables: dict[str, t.Any] = {
+        "klubster_plan": {"api": {"provider": provider}, "servers": ["s1"]},
+        "inventory_hostname": host,
+        **({"__preflight_probe": look} if look is not None else {}),
+    }
+    templar = Templar(loader=DataLoader(), variables=variables)
+    found = [templar.evaluate_conditional(trust_as_template(text)) for text in conditions("api_address")]
+    assert all(found) is wanted
