@@ -83,7 +83,9 @@ options:
     type: str
     default: l2
   speaker:
-    description: Who speaks BGP. V(native) is MetalLB itself, V(frr) FRR beside it, with O(manifests_dir) only.
+    description:
+      - Who speaks BGP. V(native) is MetalLB itself, V(frr) FRR beside it, with O(manifests_dir) only.
+      - With V(cni) it is Calico, and MetalLB has no speakers; the set has Calico's own objects.
     type: str
     default: native
   l2_advertisements:
@@ -100,6 +102,11 @@ options:
     description: Whether servers announce, too. kubeadm labels them so that they do not.
     type: bool
     default: false
+  pod_networks:
+    description: Networks of the pods, for O(speaker) V(cni).
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: kateskit.klubster.cluster_objects
 """

@@ -127,7 +127,7 @@ load_balancer:
         service_selectors: []
     speaker: native
     l2_advertisements: []
-    bgp: {asn: null, peers: [], advertisements: [], communities: {}, bfd_profiles: []}
+    bgp: {asn: null, peers: [], advertisements: [], communities: {}, bfd_profiles: [], pods: false}
 storage:
   description: Storage by provider.
   returned: success

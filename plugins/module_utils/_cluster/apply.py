@@ -60,6 +60,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets im
 _CONFIG_MAP = Kind("v1", "ConfigMap")
 _SERVICE = Kind("v1", "Service")
 _POOL = "IPAddressPool"
+_DEFINITION = "CustomResourceDefinition"
 
 
 class NotOurs(ClusterError):
@@ -262,13 +263,17 @@ class Applier:
         return wanted
 
     def _defined(self, kind: Kind) -> bool:
-        """Whether one of the sets brings the definition of this kind."""
+        """Whether one of the sets brings the definition of this kind, or waits for definitions of its group."""
         for one in self._sets:
             for obj in one.base:
                 spec = obj.get("spec") or {}
                 brought = (spec.get("group"), (spec.get("names") or {}).get("kind"))
-                if obj["kind"] == "CustomResourceDefinition" and brought == (kind.group, kind.kind):
+                if obj["kind"] == _DEFINITION and brought == (kind.group, kind.kind):
                     return True
+            # A definition is called by the plural of its kind, and its group.
+            awaited = [other.name for other in one.wait_for if other.kind.kind == _DEFINITION]
+            if any(name.partition(".")[2] == kind.group for name in awaited):
+                return True
         return False
 
     def _generate(self, one: ObjectSet, secret: GeneratedSecret) -> None:
@@ -357,11 +362,13 @@ class Applier:
     def _foreign(one: ObjectSet, *, before: bool) -> list[WaitFor]:
         """What is waited for before a set's custom resources, or after them.
 
-        A webhook has to answer before; what an operator makes of custom resources cannot be there before them.
+        A webhook has to answer before, and a definition that somebody else brings has to be there; what an operator
+        makes of custom resources cannot be there before them.
         """
         if not one.custom:
             return list(one.wait_for) if before else []
-        return [other for other in one.wait_for if (other.kind.kind in ANSWERING) is before]
+        first = (*ANSWERING, _DEFINITION)
+        return [other for other in one.wait_for if (other.kind.kind in first) is before]
 
     def _wait_ready(self, one: ObjectSet, refs: t.Sequence[Ref], others: t.Sequence[WaitFor] = ()) -> None:
         if not self._options.wait:

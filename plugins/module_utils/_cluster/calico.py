@@ -15,7 +15,7 @@ NAMESPACE = "tigera-operator"
 #: how pools carry packets, by backend
 _ENCAPSULATIONS = {"vxlan": "VXLAN", "ipip": "IPIP", "bgp": "None"}
 #: bits of the network that a node gets at once, Calico's own defaults
-_BLOCKS = {4: 26, 6: 122}
+BLOCKS = {4: 26, 6: 122}
 
 
 def values() -> Object:
@@ -64,11 +64,11 @@ def _pool(network: str, backend: str) -> Object:
     family = 6 if ":" in network else 4
     return {
         "cidr": network,
-        "blockSize": _BLOCKS[family],
+        "blockSize": BLOCKS[family],
         "encapsulation": _ENCAPSULATIONS[backend],
         "natOutgoing": "Enabled",
         "nodeSelector": "all()",
     }
 
 
-__all__ = ("NAMESPACE", "installation", "namespace", "values")
+__all__ = ("BLOCKS", "NAMESPACE", "installation", "namespace", "values")

@@ -56,6 +56,7 @@ def load_balancer_sets(bundle: Bundle, plan: Plan) -> list[Object]:
             bgp=load_balancer["bgp"],
             # Else nobody would announce anything.
             on_servers=not plan["agents"],
+            pod_networks=plan["networks"]["pod"],
         )
     ]
 

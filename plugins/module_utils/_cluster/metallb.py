@@ -2,16 +2,19 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Set ``load-balancer``: MetalLB, native or with FRR beside it, and what it is told of pools and routers."""
+"""Set ``load-balancer``: MetalLB, native or with FRR beside it, and what it is told of pools and routers.
+
+Where Calico speaks to the routers, MetalLB only gives addresses, and the set has what Calico is told."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import manifests
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import calico_bgp, manifests
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.metallb_objects import (
     NAMESPACE,
     custom_resources,
+    given_pools,
     password_secrets,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Object
@@ -20,7 +23,7 @@ SET = "load-balancer"
 IMAGES = ("metallb-controller", "metallb-speaker")
 MANIFEST = "metallb-native.yaml"
 MANIFEST_FRR = "metallb-frr.yaml"
-_MANIFESTS = {"native": MANIFEST, "frr": MANIFEST_FRR}
+_MANIFESTS = {"native": MANIFEST, "frr": MANIFEST_FRR, "cni": MANIFEST}
 _MODES = ("l2", "bgp")
 _RESOURCES = {"requests": {"cpu": "25m", "memory": "64Mi"}}
 _WEBHOOKS = "metallb-webhook-configuration"
@@ -39,6 +42,7 @@ def metallb_set(
     l2_advertisements: t.Sequence[t.Mapping[str, t.Any]] = (),
     bgp: t.Mapping[str, t.Any] | None = None,
     on_servers: bool = False,
+    pod_networks: t.Sequence[str] = (),
 ) -> Object:
     """The set with MetalLB, its pools, and what announces them.
 
@@ -46,14 +50,21 @@ def metallb_set(
     the speakers' pods have begun to wait for it; made along with the rest, it costs no waiting.
 
     :param mode: how pools are announced that do not say it.
-    :param speaker: who speaks BGP.
+    :param speaker: who speaks BGP; ``cni``: Calico, which has no set of its own for that, since it is told of pools.
     :param on_servers: whether servers announce, too; kubeadm labels them so that they do not.
+    :param pod_networks: of the cluster; for ``cni``.
     """
     _refuse_unknown("load_balancer_mode", mode, _MODES)
     _refuse_unknown("load_balancer_speaker", speaker, tuple(_MANIFESTS))
-    balancer = {"mode": mode, "pools": pools, "l2_advertisements": l2_advertisements, "bgp": bgp or {}}
+    balancer: Object = {"mode": mode, "pools": pools, "l2_advertisements": l2_advertisements, "bgp": bgp or {}}
     objects = manifests.load(bundle, _MANIFESTS[speaker])
-    for kind, name in (("Deployment", "controller"), ("DaemonSet", "speaker")):
+    workloads = [("Deployment", "controller"), ("DaemonSet", "speaker")]
+    if speaker == "cni":
+        if not (balancer["bgp"].get("asn") and balancer["bgp"].get("peers")):
+            rule = "Calico announces nothing without a number of the cluster's own and a router"
+            raise DefinitionError(f"load_balancer_bgp: {rule}. Give asn and peers, or load_balancer_speaker: native.")
+        objects, workloads = _without_speaker(objects), workloads[:1]
+    for kind, name in workloads:
         workload = manifests.the(objects, kind, name)
         entry = manifests.container(workload, name)
         manifests.use_image(bundle, entry, f"metallb-{name}")
@@ -67,15 +78,26 @@ def metallb_set(
     controller["tolerations"] = [
         {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}
     ]
-    if on_servers:
+    if on_servers and speaker != "cni":
         arguments = manifests.container(manifests.the(objects, "DaemonSet", "speaker"), "speaker")
         arguments["args"] = [*(arguments.get("args") or []), "--ignore-exclude-lb"]
     if speaker == "frr":
         _pin_frr(manifests.the(objects, "DaemonSet", "speaker"))
-    return {
+    # The controller makes it otherwise, speakers or not.
+    found: Object = {
         "name": SET,
-        "definitions": objects + custom_resources(balancer),
         "generated_secrets": [{"name": "memberlist", "namespace": NAMESPACE, "key": "secretkey", "length": 96}],
+    }
+    if speaker == "cni":
+        return {
+            **found,
+            "definitions": [*objects, *given_pools(balancer), *calico_bgp.definitions(balancer, pod_networks)],
+            "given_secrets": calico_bgp.password_secrets(balancer),
+            "wait_for": [*calico_bgp.wait_for(), *_webhook()],
+        }
+    return {
+        **found,
+        "definitions": objects + custom_resources(balancer),
         "given_secrets": password_secrets(balancer),
         "wait_for": _webhook(),
     }
@@ -84,6 +106,19 @@ def metallb_set(
 def _refuse_unknown(variable: str, value: str, known: t.Sequence[str]) -> None:
     if value not in known:
         raise DefinitionError(f"{variable} = {value!r}: MetalLB has {', '.join(known)} here. Choose one of these.")
+
+
+def _without_speaker(objects: t.Sequence[Object]) -> list[Object]:
+    """The manifest without the speakers, and without the leave that only they had."""
+    manifests.the(objects, "DaemonSet", "speaker")
+    bindings = [obj for obj in objects if obj.get("kind") in ("RoleBinding", "ClusterRoleBinding")]
+    theirs = [one for one in bindings if {subject["name"] for subject in one.get("subjects") or []} == {"speaker"}]
+    needed = {(one["roleRef"]["kind"], one["roleRef"]["name"]) for one in bindings if one not in theirs}
+    gone = [("DaemonSet", "speaker"), ("ServiceAccount", "speaker")]
+    gone += [(one["kind"], one["metadata"]["name"]) for one in theirs]
+    roles = [(one["roleRef"]["kind"], one["roleRef"]["name"]) for one in theirs]
+    gone += [role for role in roles if role not in needed]
+    return [obj for obj in objects if (obj.get("kind"), obj["metadata"]["name"]) not in gone]
 
 
 def _pin_frr(workload: Object) -> None:

@@ -25,7 +25,7 @@ _COMMUNITIES = "klubster"
 def custom_resources(balancer: Plain) -> list[Object]:
     """All of them; BGP's only where somebody is spoken to."""
     bgp = balancer.get("bgp") or {}
-    objects = [_pool(pool) for pool in balancer.get("pools") or []]
+    objects = given_pools(balancer)
     objects += [_l2_advertisement(one) for one in announcing.l2_advertisements(balancer)]
     objects += [_bfd_profile(one) for one in bgp.get("bfd_profiles") or []]
     objects += [_peer(one, bgp["asn"]) for one in bgp.get("peers") or []]
@@ -34,6 +34,11 @@ def custom_resources(balancer: Plain) -> list[Object]:
         objects.append(_custom("Community", _COMMUNITIES, {"communities": entries}))
     objects += [_bgp_advertisement(one) for one in announcing.bgp_advertisements(balancer)]
     return objects
+
+
+def given_pools(balancer: Plain) -> list[Object]:
+    """Where addresses come from; all that there is where somebody else announces them."""
+    return [_pool(pool) for pool in balancer.get("pools") or []]
 
 
 def password_secrets(balancer: Plain) -> list[Object]:
@@ -167,4 +172,4 @@ def _custom(kind: str, name: str, spec: Object, api_version: str = _V1BETA1) -> 
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-__all__ = ("NAMESPACE", "custom_resources", "password_secrets", "secret_name")
+__all__ = ("NAMESPACE", "custom_resources", "given_pools", "password_secrets", "secret_name")

@@ -86,7 +86,7 @@ def needed(plan: t.Mapping[str, t.Any]) -> list[Upstream]:
         return []
     balancer = plan["load_balancer"]
     wanted = {
-        METALLB: balancer["provider"] == "metallb" and balancer["speaker"] == "native",
+        METALLB: balancer["provider"] == "metallb" and balancer["speaker"] != "frr",
         METALLB_FRR: balancer["provider"] == "metallb" and balancer["speaker"] == "frr",
         LOCAL_PATH: plan["storage"]["local_path"]["enabled"],
     }

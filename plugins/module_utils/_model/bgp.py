@@ -75,10 +75,15 @@ class BgpReader(EntryReader):
         self._own_names("klubster_bgp.advertisements", advertisements, pools, "bgp")
         self._preferences(advertisements, pools)
         self._families(pools, advertisements, peers, profiles)
-        return Bgp(asn, tuple(peers), tuple(advertisements), communities, profiles)
+        pods = given["pods"] is True
+        if pods and not self._cni:
+            rule = "MetalLB announces addresses of services, and no pods."
+            remedy = "Leave it out; klubster_metallb_speaker: cni can, with Calico."
+            self._complain("klubster_bgp.pods", True, rule, remedy)
+        return Bgp(asn, tuple(peers), tuple(advertisements), communities, profiles, pods)
 
     def _bfd_profile(self, where: str, entry: dict[str, t.Any]) -> BfdProfile:
-        if not self._frr:
+        if self._native:
             self._complain(where, entry["name"], "MetalLB's native speaker has no BFD.", _TO_FRR)
         name = self._rule(f"{where}.name", entry["name"], rules.dns_name)
         if entry["echo_interval"] is not None and entry["echo"] is False:
@@ -108,7 +113,7 @@ class BgpReader(EntryReader):
     def _peer_fits(self, where: str, entry: dict[str, t.Any], peer: BgpPeer, asn: t.Optional[int]) -> None:
         for key, what in _FRR_ONLY.items():
             value = getattr(peer, key)
-            if value not in (None, False, WRONG) and not self._frr:
+            if value not in (None, False, WRONG) and self._native:
                 self._complain(f"{where}.{key}", value, f"MetalLB's native speaker does not have {what}.", _TO_FRR)
         if (entry["asn"] is None) == (entry["dynamic_asn"] is None):
             rule = "A peer has a number, or dynamic_asn in its place." if entry["asn"] is None else "Both are given."
@@ -191,7 +196,7 @@ class BgpReader(EntryReader):
         """A community as MetalLB writes it."""
         large = text[len("large:") :] if text.startswith("large:") else text
         if large.count(":") == 2:
-            if not self._frr:
+            if self._native:
                 rule = "MetalLB's native speaker sends no large communities."
                 raise Refused(rule, "Use one of two numbers, or set klubster_metallb_speaker: frr.")
             return f"large:{words.large_community(large)}"
@@ -272,19 +277,20 @@ class BgpReader(EntryReader):
         peers: t.Sequence[BgpPeer],
         profiles: t.Sequence[BfdProfile],
     ) -> None:
-        """FRR announces a peer its own family only, and BFD's echo is for IPv4 only."""
+        """FRR and Calico announce a peer its own family only, and BFD's echo is for IPv4 only."""
         echoing = {profile.name for profile in profiles if profile.echo is True}
         named = {peer.name: (index, peer) for index, peer in enumerate(peers) if peer.address is not WRONG}
         for number, pool in enumerate(pools):
             told = [named[name] for name in sorted(_told(pool, given, peers)) if name in named]
             for position, text in enumerate(pool.addresses):
                 fitting = [peer for _i, peer in told if peer.dual_stack or (":" in peer.address) == (":" in text)]
-                if self._frr and told and not fitting:
+                if not self._native and told and not fitting:
                     self._complain(
                         f"klubster_pools[{number}].addresses[{position}]",
                         text,
                         f"It is announced to {told[0][1].name}, whose address is of the other family.",
-                        "Set dual_stack: true in the peer, or add one of this family.",
+                        ("Set dual_stack: true in the peer, or add one" if self._frr else "Add a peer")
+                        + " of this family.",
                     )
             for index, peer in told if any(":" in text for text in pool.addresses) else ():
                 if peer.bfd_profile in echoing:

@@ -70,7 +70,8 @@ def _peers(bgp: Plan) -> list[str]:
     for peer in bgp["peers"]:
         asn = f"AS {peer['asn']}" if peer["asn"] is not None else str(peer["dynamic_asn"])
         told.append(f"{peer['name']} ({peer['address']}, {asn}{', with a password' if peer['password'] else ''})")
-    return [f"{'BGP':<15}AS {bgp['asn']} to {'; '.join(told)}"] if told else []
+    pods = ", pods too" if bgp["pods"] else ""
+    return [f"{'BGP':<15}AS {bgp['asn']} to {'; '.join(told)}{pods}"] if told else []
 
 
 def _sources(plan: Plan, manifest: Manifest | None) -> list[str]:

@@ -33,7 +33,9 @@ class EntryReader:
 
     def __init__(self, cluster: dict[str, t.Any], complain: Complain, place: Place) -> None:
         self._cluster, self._complain, self._place = cluster, complain, place
-        self._frr = cluster["klubster_metallb_speaker"] != "native"
+        speaker = cluster["klubster_metallb_speaker"]
+        self._native, self._cni = speaker == "native", speaker == "cni"
+        self._frr = not (self._native or self._cni)
 
     def _entries(self, variable: str, given: t.Any = None) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
         """Entries of a list with how the user would call them."""

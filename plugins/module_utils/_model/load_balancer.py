@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._model import addresses, rules, selectors
+from ansible_collections.kateskit.klubster.plugins.module_utils._model import addresses, cni_speaker, rules, selectors
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.bgp import BgpReader
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.entries import Complain, EntryReader, Place
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer_spec import (
@@ -51,7 +51,10 @@ class BalancerReader(EntryReader):
         self._own_names("klubster_l2_advertisements", l2, pools, "l2")
         bgp = BgpReader(self._cluster, self._complain, self._place).read(pools, selecting, len(machines))
         self._needed(provider, pools, l2, bgp)
-        return LoadBalancer(provider, self._mode, pools, self._cluster["klubster_metallb_speaker"], l2, bgp)
+        found = LoadBalancer(provider, self._mode, pools, self._cluster["klubster_metallb_speaker"], l2, bgp)
+        if self._cni:
+            cni_speaker.refuse(self._cluster, machines, found, self._complain)
+        return found
 
     def _needed(self, provider: t.Any, pools: t.Sequence[Pool], l2: t.Sequence[L2Advertisement], bgp: Bgp) -> None:
         """What makes no sense without the other."""
@@ -101,7 +104,7 @@ class BalancerReader(EntryReader):
         interfaces = self._each(f"{where}.interfaces", entry["interfaces"], rules.interface)
         announce = self._mode if entry["announce"] in (None, WRONG) else entry["announce"]
         ways = _WAYS.get(announce, ("l2",))
-        if "bgp" in ways and not self._frr:
+        if "bgp" in ways and self._native:
             for position, text in enumerate(texts):
                 if ":" in text:
                     rule = "MetalLB's native speaker announces no IPv6 by BGP."

@@ -173,6 +173,12 @@ BFD_PROFILE = (
 
 BGP = (
     Variable("asn", "int", "Number of the cluster's own autonomous system."),
+    Variable(
+        "pods",
+        "bool",
+        "Whether the routers are told where pods are, too; O(klubster_metallb_speaker) V(cni) only.",
+        default=False,
+    ),
     Variable("peers", "list", "Routers that the nodes speak to.", default=[], elements="dict", options=BGP_PEER),
     Variable(
         "advertisements",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 LoadBalancerName = t.Literal["metallb", "servicelb", "none"]
 LoadBalancerMode = t.Literal["l2", "bgp"]
-SpeakerName = t.Literal["native", "frr"]
+SpeakerName = t.Literal["native", "frr", "cni"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,8 @@ class Bgp:
     advertisements: tuple[BgpAdvertisement, ...] = ()
     communities: dict[str, str] = field(default_factory=dict)
     bfd_profiles: tuple[BfdProfile, ...] = ()
+    #: whether routers are told where pods are, too
+    pods: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class LoadBalancer:
     #: how a pool is announced that does not say it
     mode: LoadBalancerMode = "l2"
     pools: tuple[Pool, ...] = ()
-    #: who speaks BGP
+    #: who speaks BGP; ``cni``: the pod network's own speaker
     speaker: SpeakerName = "native"
     l2_advertisements: tuple[L2Advertisement, ...] = ()
     bgp: Bgp = field(default_factory=Bgp)

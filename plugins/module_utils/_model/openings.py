@@ -37,6 +37,7 @@ _ETCD = _Row("tcp", "2379-2380", ("servers",), "server", pods=False)
 _KUBELET = _Row("tcp", "10250", ("machines",))
 _METALLB = (_Row("tcp", "7472,7946", ("machines",)), _Row("udp", "7946", ("machines",)))
 _FRR_METRICS = _Row("tcp", "7473", ("machines",))
+_BGP = _Row("tcp", "179", ("routers",), pods=False)
 # One hop away, echo, and further.
 _BFD = _Row("udp", "3784-3785,4784", ("routers",), pods=False)
 _VRRP = _Row("vrrp", "", ("servers",), "server")
@@ -45,7 +46,7 @@ _REGISTRY = _Row("tcp", "5001", ("machines",))
 
 def firewall_of(spec: ClusterSpec) -> dict[str, t.Any]:
     """What the machines' firewalls are told: the same for all of them, so that the plan stays small."""
-    rows, routers = _rows(spec), _watched_routers(spec)
+    rows, routers = _rows(spec), [*_watched_routers(spec), *_calling_routers(spec)]
     return {
         "provider": spec.firewall.provider,
         "networks": {
@@ -68,8 +69,16 @@ def _outside(spec: ClusterSpec) -> list[str]:
     return list(dict.fromkeys([*spec.firewall.api_sources, *balancer]))
 
 
+def _calling_routers(spec: ClusterSpec) -> list[str]:
+    """Routers that may begin a session: Calico's speaker listens, MetalLB's begins each by itself."""
+    balancer = spec.load_balancer
+    if balancer.provider != "metallb" or balancer.speaker != "cni":
+        return []
+    return list(dict.fromkeys(peer.address for peer in balancer.bgp.peers))
+
+
 def _watched_routers(spec: ClusterSpec) -> list[str]:
-    """Routers that are watched by BFD, which speak first. A session itself begins at the node."""
+    """Routers that are watched by BFD, which speak first. A session of MetalLB itself begins at the node."""
     peers = spec.load_balancer.bgp.peers
     return list(dict.fromkeys(peer.address for peer in peers if peer.bfd_profile))
 
@@ -82,7 +91,9 @@ def _rows(spec: ClusterSpec) -> list[_Row]:
         _Row(port.protocol, port.ports, ("machines",), pods=port.pods)
         for port in ports_of(spec.cni.provider, spec.cni.backend)
     ]
-    if spec.load_balancer.provider == "metallb":
+    if _calling_routers(spec):
+        rows.append(_BGP)
+    elif spec.load_balancer.provider == "metallb":
         rows += _METALLB
         if spec.load_balancer.speaker == "frr":
             rows.append(_FRR_METRICS)

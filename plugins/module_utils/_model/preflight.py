@@ -35,7 +35,8 @@ Probe = t.Mapping[str, t.Any]
 
 #: of the image that _cluster/metallb.py names by its digest
 _FRR_ARCH = "amd64"
-_METALLB_PORTS = {"native": (7472, 7946), "frr": (7472, 7473, 7946)}
+#: of what runs in the machines' own network
+_METALLB_PORTS: dict[str, tuple[int, ...]] = {"native": (7472, 7946), "frr": (7472, 7473, 7946), "cni": ()}
 _CONTROLLERS = {
     1: ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"),
     2: ("cpu", "cpuset", "memory", "pids"),

@@ -316,10 +316,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "klubster_metallb_speaker",
         "str",
-        "Who speaks BGP in MetalLB's pods. V(native): MetalLB itself. V(frr): FRR beside it, with BFD, IPv6 and"
-        " graceful restart, by O(klubster_layers_source) V(release) only.",
+        "Who speaks BGP. V(native): MetalLB itself. V(frr): FRR beside it, with BFD, IPv6 and graceful restart, by"
+        " O(klubster_layers_source) V(release) only. V(cni): MetalLB gives addresses and announces none, the pod"
+        " network does; O(klubster_cni) V(calico) with O(klubster_cni_backend) V(bgp) can.",
         default="native",
-        choices=("native", "frr"),
+        choices=("native", "frr", "cni"),
     ),
     Variable("klubster_pools", "list", "Addresses for services.", default=[], elements="dict", options=POOL),
     Variable(

@@ -233,7 +233,7 @@ class ClusterSpec:
         if bundled and self.storage.local_path.enabled:
             needed += ["local-path-provisioner", "shell"]
         if bundled and self.load_balancer.provider == "metallb":
-            needed += ["metallb-controller", "metallb-speaker"]
+            needed += ["metallb-controller", *(["metallb-speaker"] if self.load_balancer.speaker != "cni" else [])]
         if bundled and self.names.zone:
             needed.append("coredns")
         return tuple(dict.fromkeys([*needed, *self.extra_images]))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import announcing
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import announcing, calico
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import one_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.selectors import HOST_NAME
@@ -26,6 +26,9 @@ _BGP_PORT = 179
 # FRR and VyOS spread traffic over at most so many next hops here.
 _MOST_PATHS = 64
 _MOST_PREFIXES = (1 << 32) - 1
+#: Calico gives a node so much of the pods' network at once, as _cluster/calico.py tells it; a single pod's address goes
+#: out where it is taken from another node's share
+_POD_BLOCKS = calico.BLOCKS
 #: as far as packets go, which is what MetalLB says with ebgpMultiHop
 _FAR = 255
 
@@ -43,7 +46,7 @@ def router_data(plan: Plain, peer: str, *, asn: t.Optional[int] = None, listen: 
     told = _peer(balancer["bgp"], peer)
     own = _own_asn(told, balancer["bgp"], asn)
     name = f"klubster-{plan['name']}"
-    accepted = {family: _rules(balancer, peer, family) for family in (4, 6)}
+    accepted = {family: _rules(plan, peer, family) for family in (4, 6)}
     families = [family for family, rules in accepted.items() if rules] or [words.family_of(told["address"])]
     lists: Data = {}
     group: Data = {"remote_as": int(balancer["bgp"]["asn"])}
@@ -98,10 +101,12 @@ def _own_asn(told: Plain, bgp: Plain, given: t.Optional[int]) -> int:
     return int(known if given is None else given)
 
 
-def _rules(balancer: Plain, peer: str, family: int) -> list[Data]:
+def _rules(plan: Plain, peer: str, family: int) -> list[Data]:
     """Prefixes that the cluster may announce to this peer, and no other."""
+    balancer = plan["load_balancer"]
+    by_calico = balancer["speaker"] == "cni"
     pools = {pool["name"]: pool for pool in balancer["pools"]}
-    found: list[Data] = []
+    found = _pods(plan, family) if by_calico and balancer["bgp"]["pods"] else []
     for one in announcing.bgp_advertisements(balancer):
         if one.get("peers") and peer not in one["peers"]:
             continue
@@ -111,16 +116,28 @@ def _rules(balancer: Plain, peer: str, family: int) -> list[Data]:
                 if net.version != family:
                     continue
                 rule: Data = {"prefix": str(net), "ge": length, "le": length}
-                if length <= net.prefixlen:
+                if by_calico and net.prefixlen < length:
+                    # As a whole, and single addresses of services whose own nodes answer.
+                    rule = {"prefix": str(net), "le": length}
+                elif length <= net.prefixlen:
                     rule = {"prefix": str(net.supernet(new_prefix=length))}
                 if rule not in found:
                     found.append(rule)
     return sorted(found, key=lambda rule: (words.address_order(rule["prefix"]), rule.get("ge", 0)))
 
 
+def _pods(plan: Plain, family: int) -> list[Data]:
+    networks = [text for text in plan["networks"]["pod"] if words.family_of(text) == family]
+    return [{"prefix": text, "ge": _POD_BLOCKS[family], "le": announcing.WHOLE[family]} for text in networks]
+
+
 def _count(rules: t.Sequence[Data]) -> int:
     """How many prefixes fit: a cluster that announces more is out of its mind."""
-    total = sum(1 << (rule["ge"] - int(rule["prefix"].partition("/")[2])) if "ge" in rule else 1 for rule in rules)
+    total = 0
+    for rule in rules:
+        own = int(rule["prefix"].partition("/")[2])
+        last = rule.get("le", own)
+        total += sum(1 << (length - own) for length in range(rule.get("ge", own), last + 1))
     return min(max(total, 1), _MOST_PREFIXES)
 
 

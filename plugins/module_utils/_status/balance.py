@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import typing as t
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import calico_bgp
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import (
     LoadBalancedService,
     Object,
@@ -49,7 +51,8 @@ def pools_of(snapshot: Snapshot) -> list[Pool]:
                 used=taken,
                 free=max(whole - taken, 0),
                 auto_assign=spec_of(obj).get("autoAssign", True) is not False,
-                announced=any(_covers(entry, obj) for entry in snapshot["advertisements"] or []),
+                announced=any(_covers(entry, obj) for entry in snapshot["advertisements"] or [])
+                or bool(texts and all(calico_block(snapshot, _first_of(text)) for text in texts)),
             )
         )
     return sorted(found, key=lambda pool: pool["name"])
@@ -113,6 +116,24 @@ def lengths_by_bgp(snapshot: Snapshot, pool: str) -> list[dict[int, int]]:
         if entry.get("kind") == "BGPAdvertisement" and _covers(entry, found)
         for spec in [spec_of(entry)]
     ]
+
+
+def calico_block(snapshot: Snapshot, address: str) -> str:
+    """The network in which Calico announces an address as a whole, by its settings of all nodes; empty: it does not."""
+    for entry in snapshot["calico_bgp"]:
+        if entry.get("kind") != "BGPConfiguration" or name_of(entry) != calico_bgp.DEFAULT:
+            continue
+        for one in spec_of(entry).get("serviceLoadBalancerIPs") or []:
+            text = clean(one.get("cidr"))
+            found = parse_range(text)
+            if found and _within(address, found):
+                return text
+    return ""
+
+
+def _first_of(text: str) -> str:
+    """The first address of a network or range."""
+    return re.split("[-/]", text)[0].strip()
 
 
 def announcers_by_bgp(snapshot: Snapshot, service: LoadBalancedService) -> dict[str, list[str]]:
@@ -240,4 +261,12 @@ def _first(obj: Object, keys: t.Sequence[str]) -> str:
     return ""
 
 
-__all__ = ("Range", "announcers_by_bgp", "lengths_by_bgp", "parse_range", "pools_of", "services_of")
+__all__ = (
+    "Range",
+    "announcers_by_bgp",
+    "calico_block",
+    "lengths_by_bgp",
+    "parse_range",
+    "pools_of",
+    "services_of",
+)

@@ -19,6 +19,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.calico_bgp import VERSION as CALICO
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Object, Snapshot
 
 try:
@@ -214,6 +215,7 @@ def _snapshot(server: str, get: Get, now: str, version: str, failing: list[str])
         advertisements=None if pools is None else advertisements,
         announcements=None if pools is None else _announcements(get, metallb, advertisements),
         bgp_peers=(_list(get, _BGP_PEERS, "BGPPeer") or []) if _by_bgp(advertisements) else [],
+        calico_bgp=_by_calico(get) if pools and not advertisements else [],
         events=every("/api/v1/events?fieldSelector=type%3DWarning", "Event"),
     )
 
@@ -227,6 +229,14 @@ def _advertisements(get: Get, group: str) -> list[Object]:
 
 def _by_bgp(advertisements: t.Iterable[Object]) -> bool:
     return any(entry["kind"] == "BGPAdvertisement" for entry in advertisements)
+
+
+def _by_calico(get: Get) -> list[Object]:
+    """What Calico is told of BGP, of which its definitions may not be there."""
+    return [
+        *(_list(get, f"/apis/{CALICO}/bgpconfigurations", "BGPConfiguration") or []),
+        *(_list(get, f"/apis/{CALICO}/bgppeers", "BGPPeer") or []),
+    ]
 
 
 def _announcements(get: Get, group: str, advertisements: t.Sequence[Object]) -> list[Object] | None:

@@ -42,6 +42,8 @@ class Snapshot(t.TypedDict):
     announcements: t.Optional[list[Object]]
     #: MetalLB's BGPPeer objects; asked for only where BGP is used
     bgp_peers: list[Object]
+    #: Calico's BGPConfiguration and BGPPeer objects; asked for only where MetalLB announces nothing
+    calico_bgp: list[Object]
     events: list[Object]
 
 

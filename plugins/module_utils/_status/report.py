@@ -55,6 +55,7 @@ _NOTHING = Snapshot(
     advertisements=None,
     announcements=None,
     bgp_peers=[],
+    calico_bgp=[],
     events=[],
 )
 

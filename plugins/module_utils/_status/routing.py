@@ -10,9 +10,11 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import calico_bgp
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.policies import refusing, settings_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.balance import (
     announcers_by_bgp,
+    calico_block,
     lengths_by_bgp,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import (
@@ -90,7 +92,47 @@ def routing_of(
 
 
 def speakers_of(snapshot: Snapshot) -> list[Speaker]:
-    """The cluster's peers, by MetalLB's own objects; of a password only whether there is one."""
+    """The cluster's peers, by MetalLB's or Calico's own objects; of a password only whether there is one."""
+    return [*_metallb_speakers(snapshot), *_calico_speakers(snapshot)]
+
+
+def _calico_speakers(snapshot: Snapshot) -> list[Speaker]:
+    own = calico_bgp.DEFAULT_ASN
+    for obj in snapshot["calico_bgp"]:
+        if obj["kind"] == "BGPConfiguration" and name_of(obj) == calico_bgp.DEFAULT:
+            own = int(spec_of(obj).get("asNumber") or own)
+    found = []
+    for obj in snapshot["calico_bgp"]:
+        spec = spec_of(obj)
+        address = _address(_without_port(str(spec.get("peerIP") or "")))
+        if obj["kind"] != "BGPPeer" or not address:
+            continue
+        selector, only = str(spec.get("nodeSelector") or ""), spec.get("node")
+        found.append(
+            Speaker(
+                name=name_of(obj),
+                address=address,
+                asn=int(spec.get("asNumber") or 0),
+                own=own,
+                password=bool(spec.get("password")),
+                nodes=tuple(
+                    name_of(node)
+                    for node in snapshot["nodes"]
+                    if (name_of(node) == only if only else calico_bgp.fits(selector, labels_of(node)))
+                ),
+            )
+        )
+    return found
+
+
+def _without_port(text: str) -> str:
+    """``192.0.2.1:1179`` and ``[2001:db8::1]:1179`` as addresses."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
+def _metallb_speakers(snapshot: Snapshot) -> list[Speaker]:
     found = []
     for obj in snapshot["bgp_peers"]:
         spec = spec_of(obj)
@@ -120,12 +162,18 @@ def told_of(snapshot: Snapshot, services: t.Sequence[LoadBalancedService]) -> li
     for service in services:
         lengths = lengths_by_bgp(snapshot, service["pool"])
         nodes = announcers_by_bgp(snapshot, service)
-        for text in service["addresses"] if lengths else ():
+        for text in service["addresses"]:
             address = _address(text)
-            if address:
+            told = lengths or _calico_lengths(snapshot, address)
+            if address and told:
                 name = f"{service['namespace']}/{service['name']}"
-                found.append(Told(address, name, tuple(lengths), nodes))
+                found.append(Told(address, name, tuple(told), nodes))
     return found
+
+
+def _calico_lengths(snapshot: Snapshot, address: str) -> list[dict[int, int]]:
+    block = ipaddress.ip_network(calico_block(snapshot, address) or "0.0.0.0/0")
+    return [{block.version: block.prefixlen}] if block.prefixlen else []
 
 
 def _fits(selector: Object, labels: t.Mapping[str, str]) -> bool:

@@ -501,7 +501,7 @@ def test_layers_that_are_switched_off(bundle: FakeBundle) -> None:
 def test_a_mode_that_does_not_exist_is_told(bundle: FakeBundle) -> None:
     with pytest.raises(DefinitionError, match=r"load_balancer_mode = 'arp': MetalLB has l2, bgp here\."):
         metallb.metallb_set(bundle, pools=[], mode="arp")
-    with pytest.raises(DefinitionError, match=r"load_balancer_speaker = 'bird': MetalLB has native, frr here\."):
+    with pytest.raises(DefinitionError, match=r"load_balancer_speaker = 'bird': MetalLB has native, frr, cni here\."):
         metallb.metallb_set(bundle, pools=[], speaker="bird")
 
 

@@ -135,7 +135,9 @@ def test_only_what_is_needed_is_fetched(case: _Case, components: list[str]) -> N
     assert [one.component for one in upstream.needed(case.plan)] == components
 
 
-@pytest.mark.parametrize(("speaker", "name"), [("native", metallb.MANIFEST), ("frr", metallb.MANIFEST_FRR)])
+@pytest.mark.parametrize(
+    ("speaker", "name"), [("native", metallb.MANIFEST), ("frr", metallb.MANIFEST_FRR), ("cni", metallb.MANIFEST)]
+)
 def test_the_manifest_of_the_speaker_is_fetched(speaker: str, name: str) -> None:
     assert [one.name for one in upstream.needed(_Case(speaker=speaker, storage=False).plan)] == [name]
 

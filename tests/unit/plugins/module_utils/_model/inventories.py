@@ -98,6 +98,14 @@ FRR: dict[str, t.Any] = {
     "klubster_kubelet_config": REMOVED,
     "klubster_metallb_speaker": "frr",
 }
+CALICO: dict[str, t.Any] = {
+    "klubster_cni": "calico",
+    "klubster_cni_backend": "bgp",
+    "klubster_cni_chart": "/srv/tigera-operator",
+    "klubster_load_balancer_mode": "bgp",
+    "klubster_metallb_speaker": "cni",
+    "klubster_bgp": {"asn": 65001, "peers": [PEER]},
+}
 
 
 KUBE_VIP: dict[str, t.Any] = {
@@ -109,12 +117,32 @@ KUBE_VIP: dict[str, t.Any] = {
 
 
 def bgp(rule: str, remedy: str, where: str, value: t.Any = REMOVED, **entries: t.Any) -> Bad:
-    """A mistake in ``klubster_bgp``, whose peer is right; an entry ``frr`` is for that speaker."""
+    """A mistake in ``klubster_bgp``, whose peer is right; an entry ``frr`` or ``calico`` is for that speaker."""
     frr, pools = FRR if entries.pop("frr", False) else {}, entries.pop("pools", None)
+    speaker = CALICO if entries.pop("calico", False) else frr
     given = {"asn": 65001, "peers": [PEER]} | entries
     made = {"klubster_bgp": {key: entry for key, entry in given.items() if entry is not REMOVED}}
     names = {"klubster_pools": pools} if pools else {}
-    return Bad({"klubster_load_balancer_mode": "bgp", **frr, **made, **names}, where, rule, remedy, value=value)
+    return Bad({"klubster_load_balancer_mode": "bgp", **speaker, **made, **names}, where, rule, remedy, value=value)
+
+
+def by_calico(rule: str, remedy: str, where: str, value: t.Any = REMOVED, **changes: t.Any) -> Bad:
+    """A mistake in what goes with Calico's speaker; all else is right."""
+    return Bad(CALICO | changes, where, rule, remedy, value=value)
+
+
+def calico_peer(
+    rule: str, where: str, remedy: str = "klubster_metallb_speaker: native or frr", **entries: t.Any
+) -> Bad:
+    """A peer with what Calico's speaker has no words for."""
+    kept = {key: entry for key, entry in (PEER | entries).items() if entry is not REMOVED}
+    return bgp(rule, remedy, f"klubster_bgp.peers[0].{where}", calico=True, peers=[kept])
+
+
+def calico_advertisement(rule: str, where: str, remedy: str = "Leave it out", **entries: t.Any) -> Bad:
+    """An advertisement with what Calico's speaker has no words for."""
+    path = f"klubster_bgp.advertisements[0].{where}"
+    return bgp(rule, remedy, path, calico=True, advertisements=[{"name": "all"} | entries])
 
 
 def peer(rule: str, remedy: str, where: str, value: t.Any = REMOVED, *, frr: bool = False, **entries: t.Any) -> Bad:
@@ -792,6 +820,109 @@ BAD: dict[str, Bad] = {
     ),
     "speaker unknown": one("klubster_metallb_speaker", "fr", "none of its choices", "'frr'"),
     "FRR out of the bundle": one("klubster_metallb_speaker", "frr", "The bundle has no FRR", "klubster_layers_source"),
+    # Calico's speaker
+    "Calico's speaker with another network": by_calico(
+        "and klubster_cni is flannel",
+        "klubster_cni: calico",
+        "klubster_metallb_speaker",
+        "cni",
+        klubster_cni=REMOVED,
+        klubster_cni_backend=REMOVED,
+        klubster_cni_chart=REMOVED,
+    ),
+    "Calico's speaker with VXLAN": by_calico(
+        "here that is vxlan", "klubster_cni_backend: bgp", "klubster_metallb_speaker", klubster_cni_backend="vxlan"
+    ),
+    "Calico's speaker with its first backend": by_calico(
+        "here that is vxlan", "klubster_cni_backend: bgp", "klubster_metallb_speaker", klubster_cni_backend=REMOVED
+    ),
+    "Calico's speaker with IPIP": by_calico(
+        "here that is ipip", "klubster_cni_backend: bgp", "klubster_metallb_speaker", klubster_cni_backend="ipip"
+    ),
+    "Calico's speaker without MetalLB": by_calico(
+        "MetalLB gives the addresses",
+        "klubster_load_balancer: metallb",
+        "klubster_metallb_speaker",
+        klubster_load_balancer="none",
+        klubster_load_balancer_mode=REMOVED,
+        klubster_pools=[],
+        klubster_bgp={},
+    ),
+    "Calico's speaker without routers": by_calico(
+        "there is no router to tell it", "Add a router", "klubster_bgp.peers", [], klubster_bgp={"asn": 65001}
+    ),
+    "Calico's speaker without anything to say": by_calico(
+        "There is no router to announce to",
+        "Add a router",
+        "klubster_bgp.peers",
+        [],
+        klubster_bgp={},
+        klubster_pools=[],
+        klubster_load_balancer_mode=REMOVED,
+    ),
+    "Calico's speaker by L2": by_calico(
+        "Nobody announces by l2",
+        "announce: bgp",
+        "klubster_pools[0].announce",
+        "l2",
+        klubster_pools=[{"name": "home", "addresses": ["192.168.1.240/29"], "announce": "both"}],
+    ),
+    "Calico's speaker on servers alone": Bad(
+        CALICO,
+        "klubster_metallb_speaker",
+        "there are no agents",
+        "Add agents",
+        groups={"servers": list(MACHINES), "agents": []},
+    ),
+    "Calico's speaker by a large number": bgp(
+        "up to 2147483647", "64512", "klubster_bgp.asn", 4200000001, calico=True, asn=4200000001
+    ),
+    "Calico's speaker to a large number": calico_peer("up to 2147483647", "asn", "64512", asn=4200000001),
+    "Calico's speaker with a profile of BFD": bgp(
+        "has no BFD", "native or frr", "klubster_bgp.bfd_profiles[0]", calico=True, bfd_profiles=[{"name": "fast"}]
+    ),
+    "Calico's speaker with BFD": calico_peer("does not have BFD", "bfd_profile", bfd_profile="fast"),
+    "Calico's speaker with any number": calico_peer(
+        "finds out by itself", "dynamic_asn", asn=REMOVED, dynamic_asn="external"
+    ),
+    "Calico's speaker with a keepalive": calico_peer("a time for keepalive", "keepalive", keepalive=3),
+    "Calico's speaker with a time to connect": calico_peer("a time for connecting", "connect_time", connect_time=5),
+    "Calico's speaker with both families": calico_peer("both families", "dual_stack", dual_stack=True),
+    "Calico's speaker with a source": calico_peer(
+        "a source but the node's own",
+        "source_address",
+        source_address="192.168.1.13",
+        node_selectors=[{"match_labels": {"kubernetes.io/hostname": "node3"}}],
+    ),
+    "Calico's speaker with a name": calico_peer("a name but the node's own", "router_id", router_id="192.0.2.1"),
+    "Calico's speaker that never gives up": calico_peer("offers 240 seconds", "hold_time", "3 to 240", hold_time=0),
+    "Calico's speaker that waits long": calico_peer("offers 240 seconds", "hold_time", "3 to 240", hold_time=300),
+    "Calico's speaker in a family that nodes lack": calico_peer(
+        "no address of IPv6", "address", "other family", address="fd00:1::2"
+    ),
+    "Calico's speaker to the other family": bgp(
+        "whose address is of the other family",
+        "Add a peer of this family",
+        "klubster_pools[0].addresses[0]",
+        calico=True,
+        pools=[{"name": "six", "addresses": ["2001:db8:5::/64"]}],
+    ),
+    "Calico's speaker with a length": calico_advertisement("a length", "aggregation_length", aggregation_length=32),
+    "Calico's speaker with a preference": calico_advertisement(
+        "a preference", "local_preference", local_preference=200
+    ),
+    "Calico's speaker from some nodes": calico_advertisement(
+        "a choice of nodes", "node_selectors", node_selectors=[{"match_labels": {"a": "b"}}]
+    ),
+    "Calico's speaker with communities for one": bgp(
+        "communities of a prefix to all peers",
+        "Leave peers out",
+        "klubster_bgp.advertisements[0].communities",
+        calico=True,
+        peers=[PEER, {"name": "router3", "address": "192.168.1.3", "asn": 65010}],
+        advertisements=[{"name": "all", "peers": ["router3"], "communities": ["65001:1"]}],
+    ),
+    "pods by MetalLB": bgp("and no pods", "klubster_metallb_speaker: cni", "klubster_bgp.pods", True, pods=True),
     # advertisements in the own network
     "L2 pool unknown": Bad(
         {"klubster_l2_advertisements": [{"name": "a", "pools": ["hme"]}]},

@@ -22,7 +22,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_bala
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import Parsed, parse
 
 sys.path.insert(0, str(Path(__file__).parent))
-from inventories import FRR, MACHINES, PEER, REMOVED, good
+from inventories import CALICO, FRR, MACHINES, PEER, REMOVED, good
 
 FAR = {"name": "far", "addresses": ["203.0.113.0/24", "198.51.100.16-198.51.100.31"], "announce": "bgp"}
 
@@ -203,3 +203,28 @@ def test_no_password_is_in_the_plan() -> None:
     assert "s3cret" not in json.dumps(spec.as_dict())
     assert "s3cret" not in repr(spec)
     assert spec.as_dict()["load_balancer"]["bgp"]["peers"][0]["password"] is True
+
+
+def test_calicos_speaker() -> None:
+    spec = parsed(**CALICO, klubster_pools=[{"name": "far", "addresses": ["203.0.113.0/24"]}]).spec
+    found = spec.load_balancer
+    assert (found.speaker, found.bgp.pods, found.pools[0].announce) == ("cni", False, ("bgp",))
+    assert [name for name in spec.images if name.startswith("metallb")] == ["metallb-controller"]
+
+
+def test_calicos_speaker_has_ipv6_and_large_communities() -> None:
+    six = {"name": "router6", "address": "fd00:1::2", "asn": 65010}
+    given = CALICO | {
+        "klubster_pod_network": "10.244.0.0/16,fd00:42::/56",
+        "klubster_service_network": "10.96.0.0/16,fd00:43::/112",
+        "klubster_pools": [{"name": "far", "addresses": ["203.0.113.0/24", "2001:db8:5::/120"]}],
+        "klubster_bgp": {
+            "asn": 65001,
+            "pods": True,
+            "peers": [PEER, six],
+            "communities": {"big": "65001:1:2"},
+            "advertisements": [{"name": "all", "communities": ["big"]}],
+        },
+    }
+    found = balancer(**given).bgp
+    assert (found.pods, found.communities) == (True, {"big": "large:65001:1:2"})

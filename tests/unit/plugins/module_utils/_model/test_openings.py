@@ -11,7 +11,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse imp
 sys.path.insert(0, str(Path(__file__).parent))
 from machines import plan
 
-from inventories import good
+from inventories import CALICO, good
 
 
 def _k3s(**changes: t.Any) -> dict[str, t.Any]:
@@ -115,3 +115,13 @@ def test_bfd_is_open_to_the_routers_that_speak_it() -> None:
 def test_without_bfd_no_router_is_named() -> None:
     found = plan(klubster_bgp={"asn": 65001, "peers": [{"name": "a", "address": "192.168.1.2", "asn": 65010}]})
     assert "routers" not in found["firewall"]["networks"]
+
+
+def test_calicos_speaker_is_open_to_its_routers() -> None:
+    found = plan(**CALICO)
+    assert found["firewall"]["networks"]["routers"] == ["192.168.1.2"]
+    assert _opened(found, "agent")["tcp", ("routers",)] == "179"
+    # Nodes tell each other where pods are, too; MetalLB's speakers, which are not there, would find each other.
+    assert _opened(found, "agent")["tcp", ("machines",)] == "179,5473,10250"
+    assert ("udp", ("machines",)) not in _opened(found, "agent")
+    assert _opened(found, "agent")["tcp", ("pods",)].startswith("1-178,180-")

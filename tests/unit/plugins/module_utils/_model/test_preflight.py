@@ -21,6 +21,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.probe impo
 sys.path.insert(0, str(Path(__file__).parent))
 from machines import DISK, RUNNING, good_probe, plan, probes
 
+from inventories import CALICO
+
 LIMITS = Limits(disk_mib=DISK)
 
 
@@ -282,6 +284,8 @@ def test_a_clock_that_is_read_slowly_gets_the_benefit_of_the_doubt() -> None:
 def test_what_a_machine_is_asked() -> None:
     wanted = plan(klubster_api_port=8443)
     assert ports_of(wanted, "agent") == [7472, 7946, 10250, 10256]
+    # Calico's speaker listens, and MetalLB has none.
+    assert ports_of(plan(**CALICO), "agent") == [179, 5473, 10250, 10256]
     assert ports_of(wanted, "server") == [2379, 2380, 7472, 7946, 8443, 10250, 10256, 10257, 10259]
     asked = request_for(wanted, "node2", DISK)
     assert asked["address"] == "192.168.1.12"
@@ -326,6 +330,9 @@ def test_the_routers_are_in_the_plan_in_words() -> None:
     assert "load balancer  metallb (native): far (203.0.113.0/24) by bgp" in lines
     assert "BGP            AS 65001 to router2 (10.9.9.1, AS 65010, with a password)" in lines
     assert not any(line.startswith("BGP") for line in describe(plan(), {}, None).splitlines())
+    calico = plan(**(CALICO | {"klubster_bgp": CALICO["klubster_bgp"] | {"pods": True}}))
+    lines = describe(calico, {}, None).splitlines()
+    assert "BGP            AS 65001 to router2 (192.168.1.2, AS 65010), pods too" in lines
 
 
 def test_a_router_out_of_reach_is_a_warning_and_a_far_pool_is_none() -> None:

@@ -344,3 +344,20 @@ def test_exceptions_that_contain_each_other_come_to_an_end() -> None:
     one, other = RuntimeError("one"), RuntimeError("other")
     one.__context__, other.__context__ = other, one
     assert reason_of(one).cause == "closed"
+
+
+def test_calico_is_asked_where_metallb_announces_nothing() -> None:
+    found = snapshots.snapshot()
+    api = Api(found)
+    gather("", api)
+    assert not any("projectcalico" in asked for asked in api.asked)
+    found["advertisements"] = []
+    found["calico_bgp"] = [
+        {"kind": "BGPConfiguration", "metadata": {"name": "default"}, "spec": {"asNumber": 65001}},
+        {"kind": "BGPPeer", "metadata": {"name": "router2"}, "spec": {"peerIP": "10.77.0.1"}},
+    ]
+    api = Api(found)
+    for name, kind in (("bgpconfigurations", "BGPConfiguration"), ("bgppeers", "BGPPeer")):
+        items = [one for one in found["calico_bgp"] if one["kind"] == kind]
+        api.instead[f"/apis/crd.projectcalico.org/v1/{name}"] = (200, json.dumps({"items": items}).encode())
+    assert gather("", api)["calico_bgp"] == found["calico_bgp"]

@@ -11,6 +11,7 @@ import pytest
 import status_snapshots as snapshots
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Problem, Report
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.report import report_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.routing import speakers_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.table import session_state_of
 from router_snapshots import NODES, POOL, SERVICE, World, session
 
@@ -387,3 +388,73 @@ def test_names(world: World, change: t.Callable[[t.Any], None], why: str) -> Non
     assert why in names["why"]
     causes = [problem["cause"] for problem in report["problems"]]
     assert causes == ["Nobody tells the networks around the cluster the names in apps.example.org"] * bool(why)
+
+
+# --- Calico speaks
+
+
+@pytest.fixture
+def by_calico(world: World) -> World:
+    """The same sessions and addresses, of Calico instead of MetalLB."""
+    given = world.snapshot
+    given["advertisements"] = given["announcements"] = given["bgp_peers"] = []
+    password = {"secretKeyRef": {"name": "klubster-bgp-peer", "key": "password"}}
+    given["calico_bgp"] = [
+        {
+            "kind": "BGPConfiguration",
+            "metadata": {"name": "default"},
+            "spec": {"asNumber": 65001, "serviceLoadBalancerIPs": [{"cidr": "198.51.100.0/28"}, {"cidr": POOL}]},
+        },
+        *(
+            {
+                "kind": "BGPPeer",
+                "metadata": {"name": name},
+                "spec": {"peerIP": address, "asNumber": 65010, "password": password},
+            }
+            for name, address in (("router2a", "10.77.0.2:179"), ("router2b", "10.77.0.3"))
+        ),
+    ]
+    for name in ("router2a", "router2b"):
+        world[name].model["prefix_lists"]["services"] = [{"prefix": POOL, "le": 32}]
+    return world
+
+
+def test_the_cluster_is_well_when_calico_speaks(by_calico: World) -> None:
+    report = by_calico.report()
+    assert (report["healthy"], report["problems"]) == (True, [])
+    assert [one["address"] for one in report["routing"]["announced"]] == [SERVICE]
+    nodes = [one for one in report["routing"]["sessions"] if one["peer_kind"] == "node"]
+    assert {(one["peer_asn"], one["up"]) for one in nodes} == {(65001, True)}
+    assert len(nodes) == 6
+
+
+def test_a_router_that_refuses_what_calico_announces_whole(by_calico: World) -> None:
+    by_calico["router2a"].model["prefix_lists"]["services"] = [{"prefix": POOL, "ge": 32, "le": 32}]
+    problem = only(by_calico.report())
+    assert problem["cause"] == "The prefix list services of router2a refuses addresses that the cluster announces"
+    assert problem["detail"] == f"{POOL} (shop/web)"
+
+
+def test_calicos_number_is_compared_with_the_routers(by_calico: World) -> None:
+    by_calico.snapshot["calico_bgp"][0]["spec"]["asNumber"] = 65002
+    for address in NODES.values():
+        by_calico["router2a"].down(address, "Active", lastErrorCodeSubcode="0202", **SENT)
+    assert only(by_calico.report())["cause"] == "router2a takes the cluster's nodes for AS 65001, but they are AS 65002"
+
+
+def test_nodes_that_calico_does_not_let_speak_are_not_missed(by_calico: World) -> None:
+    for obj in by_calico.snapshot["calico_bgp"][1:]:
+        obj["spec"]["nodeSelector"] = "kubernetes.io/hostname in {'agent1', 'agent2'}"
+    found = {one.name: one.nodes for one in speakers_of(by_calico.snapshot)}
+    assert found == {"router2a": ("agent1", "agent2"), "router2b": ("agent1", "agent2")}
+    by_calico.snapshot["calico_bgp"][1]["spec"] |= {"peerIP": "[fd00::2]:1179", "node": "server1", "nodeSelector": ""}
+    by_calico.snapshot["calico_bgp"].append(
+        {"kind": "BGPPeer", "metadata": {"name": "x"}, "spec": {"peerSelector": "a"}}
+    )
+    named = [one for one in speakers_of(by_calico.snapshot) if one.name != "router2b"]
+    assert [(one.address, one.nodes) for one in named] == [("fd00::2", ("server1",))]
+
+
+def test_a_pool_that_calico_does_not_announce_is_told(by_calico: World) -> None:
+    by_calico.snapshot["calico_bgp"][0]["spec"]["serviceLoadBalancerIPs"] = [{"cidr": "198.51.100.0/28"}]
+    assert [pool["announced"] for pool in by_calico.report()["pools"]] == [False]
