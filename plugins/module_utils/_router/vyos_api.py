@@ -160,9 +160,9 @@ def read(endpoint: str, answer: Answer) -> t.Any:
         said = None
     if not isinstance(said, dict) or "success" not in said or answer.status in _NO_API:
         raise VyosError(
-            f"There is a web server, and no API of VyOS behind it (status {answer.status} for {endpoint}). Switch it on:"
-            " 'set service https api keys id NAME key KEY' and, since the end of 2024, 'set service https api rest'; or"
-            " look whether address and port are the router's."
+            f"There is a web server, and no API of VyOS behind it (status {answer.status} for {endpoint}). Switch"
+            " it on: 'set service https api keys id NAME key KEY', since the end of 2024 'set service https api rest';"
+            " or look whether address and port are the router's."
         )
     if answer.status == 200 and said["success"]:
         return said.get("data")

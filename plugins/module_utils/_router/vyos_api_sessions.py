@@ -51,7 +51,7 @@ def parse(neighbors: str, summary: str = "") -> tuple[Session, ...]:
 def _session(head: re.Match[str], text: str, sent: t.Mapping[tuple[str, str], int]) -> Session:
     state = _STATE.search(text)
     name, up = head.group(2), bool(state and state.group(1) == "Established")
-    taken = {family: part for family, part in _parts(_FAMILY, text)}
+    taken = dict(_parts(_FAMILY, text))
     time = _UP.search(state.group(2)) if state else None
     return Session(
         neighbor=name,

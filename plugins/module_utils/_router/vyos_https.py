@@ -21,9 +21,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_api
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_session import VyosError
 
 _HIDDEN = "(not shown)"
-#: OpenSSL's numbers of X509_V_ERR_: another name, another address; signed by itself, or by one that is not known
-_OTHER_NAME = (62, 64)
-_OTHER_SIGNER = (18, 19, 20, 21)
 
 
 @dataclass(frozen=True)
@@ -63,10 +60,10 @@ def parse(given: t.Mapping[str, t.Any], prefix: str = "api.") -> Settings:
         wrong(
             "timeout",
             timeout,
-            "It is a number of seconds, 1 or more.",
-            "Leave it out for 300: a commit takes its time.",
+            "It is a number of seconds from 1.",
+            "Leave it out for 300: commits take time.",
         )
-    validate, ca_file = bool(given.get("validate_certs", True)), str(given.get("ca_file") or "")
+    validate, ca_file = bool(given.get("validate_certs", True)), _expanded(given.get("ca_file"))
     if ca_file and not validate:
         rule = "No certificate is looked at with validate_certs off."
         wrong("ca_file", ca_file, rule, "Leave one of the two out; the file is the safer.")
@@ -81,6 +78,31 @@ def parse(given: t.Mapping[str, t.Any], prefix: str = "api.") -> Settings:
 Wrong = t.Callable[[str, t.Any, str, str], None]
 
 
+def refuse(variables: t.Mapping[str, t.Any], api: t.Mapping[str, t.Any]) -> None:
+    """Refuse variables of the role with which its router is not reached.
+
+    :param variables: ``router_connection``, and as ``connection`` and ``network_os`` Ansible's; empty where nobody knows.
+    :raises InvalidInput: with all that is wrong.
+    """
+    way = variables.get("router_connection")
+    if way == "http_api":
+        parse(api, "router_api_")
+        return
+    problems = []
+    for name, words in (("connection", _CONNECTIONS), ("network_os", _NETWORK_OS)):
+        value = variables.get(name)
+        if value and value not in words:
+            rule = "VyOS is typed into over network_cli."
+            remedy = f"Set ansible_{name}: {words[0]}; or go by the router's API: router_connection: http_api."
+            problems.append(Problem(f"ansible_{name}", value, rule, remedy))
+    if problems:
+        raise InvalidInput(problems)
+
+
+_CONNECTIONS = ("ansible.netcommon.network_cli", "network_cli")
+_NETWORK_OS = ("vyos.vyos.vyos", "vyos")
+
+
 def _key(given: t.Mapping[str, t.Any], wrong: Wrong) -> str:
     key, path = str(given.get("key") or ""), str(given.get("key_file") or "")
     if bool(key) == bool(path):
@@ -90,10 +112,11 @@ def _key(given: t.Mapping[str, t.Any], wrong: Wrong) -> str:
         return ""
     if path:
         try:
-            if stat.S_IMODE(Path(path).stat().st_mode) & 0o077:
+            file = Path(path).expanduser()
+            if stat.S_IMODE(file.stat().st_mode) & 0o077:
                 wrong("key_file", path, "Others may read it.", f"Type: chmod 0600 {path}")
                 return ""
-            key = Path(path).read_text(encoding="utf-8").strip()
+            key = file.read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as exc:
             why = exc.strerror if isinstance(exc, OSError) else "no text"
             wrong("key_file", path, f"It cannot be read ({why}).", "Write the key alone into it, on this machine.")
@@ -101,6 +124,10 @@ def _key(given: t.Mapping[str, t.Any], wrong: Wrong) -> str:
     if not key or len(key.split()) != 1:
         wrong("key_file" if path else "key", _HIDDEN, "A key is one word.", "Give it as it stands on the router.")
     return key
+
+
+def _expanded(path: t.Any) -> str:
+    return str(Path(str(path)).expanduser()) if path else ""
 
 
 def _refuse_ca(ca_file: str, wrong: Wrong) -> None:
@@ -159,24 +186,28 @@ class Https:
     def _why(self, exc: Exception) -> str:
         """Why there is no connection, and what to do."""
         if isinstance(exc, ssl.SSLCertVerificationError):
-            head = f"The certificate of {self._place} is not believed: {exc.verify_message}."
-            if exc.verify_code in _OTHER_NAME:
-                return f"{head} Reach the router by a name that is in it, or give the router one with this name."
-            if exc.verify_code in _OTHER_SIGNER:
-                return f"{head} Fetch who signed it, or the certificate itself, and name the file as ca_file."
-            return f"{head} Give the router another one, and look whether the clocks are right."
-        if isinstance(exc, ssl.SSLError):
-            return f"{self._place} does not speak TLS ({exc.reason or exc}). Is this the port of 'service https'?"
-        if isinstance(exc, socket.gaierror):
-            return f"The name {self._settings.host} cannot be resolved on this machine. Give an address."
-        if isinstance(exc, socket.timeout):
-            return f"{self._place} does not answer. Is the router up, and does a firewall let this machine in?"
-        if isinstance(exc, ConnectionRefusedError):
-            return (
-                f"{self._place} refused the connection. Is 'service https' on, and does it listen at this address and"
-                " port?"
-            )
+            said = f"The certificate of {self._place} is not believed: {exc.verify_message}."
+            return f"{said} {_REMEDIES.get(exc.verify_code, _OTHER_REMEDY)}"
+        for kind, words in _WORDS:
+            if isinstance(exc, kind):
+                return words.format(place=self._place, host=self._settings.host)
         return f"{self._place} is not reached: {exc}"
 
 
-__all__ = ("Https", "Settings", "parse")
+_NAME = "Reach the router by a name that is in it, or give the router one with this name."
+_SIGNER = "Fetch who signed it, or the certificate itself, and name the file as ca_file."
+_OTHER_REMEDY = "Give the router another one, and look whether the clocks are right."
+#: by OpenSSL's numbers of X509_V_ERR_
+_REMEDIES = {18: _SIGNER, 19: _SIGNER, 20: _SIGNER, 21: _SIGNER, 62: _NAME, 64: _NAME}
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (ssl.SSLError, "{place} does not speak TLS as we do. Is this the port of 'service https'?"),
+    (socket.gaierror, "The name {host} cannot be resolved on this machine. Give an address."),
+    (socket.timeout, "{place} does not answer. Is the router up, and does a firewall let this machine in?"),
+    (
+        ConnectionRefusedError,
+        "{place} refused the connection. Is 'service https' on, and does it listen at this address and port?",
+    ),
+)
+
+
+__all__ = ("Https", "Settings", "parse", "refuse")
