@@ -208,7 +208,7 @@ def operations(commands: t.Iterable[str]) -> list[dict[str, t.Any]]:
 def _is_done(operation: t.Mapping[str, t.Any], now: t.Collection[Path]) -> bool:
     path = tuple(operation["path"])
     there = any(one[: len(path)] == path for one in now)
-    return there == (operation["op"] == "set")
+    return there if operation["op"] == "set" else not there
 
 
 __all__ = ("Answer", "Api", "Refused", "Send", "Unanswered", "operations", "paths_of", "read")

@@ -81,7 +81,7 @@ Wrong = t.Callable[[str, t.Any, str, str], None]
 def refuse(variables: t.Mapping[str, t.Any], api: t.Mapping[str, t.Any]) -> None:
     """Refuse variables of the role with which its router is not reached.
 
-    :param variables: ``router_connection``, and as ``connection`` and ``network_os`` Ansible's; empty where nobody knows.
+    :param variables: ``router_connection``; and Ansible's ``connection`` and ``network_os``, empty where nobody knows.
     :raises InvalidInput: with all that is wrong.
     """
     way = variables.get("router_connection")
