@@ -27,7 +27,7 @@ options:
     description: Where the results were registered; that of a task that was skipped does not count.
     type: list
     elements: str
-    default: [__status_router, __status_vyos]
+    default: [__status_router, __router_look]
 seealso:
   - module: kateskit.klubster.router_info
   - module: kateskit.klubster.cluster_status
@@ -56,7 +56,7 @@ from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import pl
 
 _PREFIX = "Task failed: "
 _NOTHING = "it said nothing"
-_VARIABLES = ("__status_router", "__status_vyos")
+_VARIABLES = ("__status_router", "__router_look")
 
 
 def router_looks(hosts: t.Any, groups: t.Any, variables: t.Any = _VARIABLES) -> list[dict[str, t.Any]]:

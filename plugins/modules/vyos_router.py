@@ -16,7 +16,8 @@ description:
     back, and the module fails.
   - What was committed stays when O(state=confirmed) follows, best over a new connection. Otherwise the router goes
     back to what is saved; VyOS 1.4 restarts for that.
-  - Needs the connection P(ansible.netcommon.network_cli#connection) with C(ansible_network_os=vyos.vyos.vyos).
+  - Needs the connection P(ansible.netcommon.network_cli#connection) with C(ansible_network_os=vyos.vyos.vyos), or, with
+    O(api), none to the router but the one that the API takes.
 author:
   - KatesKit developers (@kateskit)
 extends_documentation_fragment:
@@ -76,6 +77,40 @@ options:
     description: Minutes after which the router undoes what is not confirmed.
     type: int
     default: 5
+  api:
+    description:
+      - Goes by the HTTP API of VyOS, from the machine that the task runs on.
+      - Versions before the second quarter of 2025 have no C(commit-confirm) there. They get a plain commit, which this
+        module takes back when something is missing afterwards, and saves when nothing is; RV(pending) is then V(false).
+        Nobody takes it back where it cut the router off from this machine.
+      - What is not saved cannot be seen this way, so the configuration is saved before each change.
+    type: dict
+    suboptions:
+      host:
+        description: Name or address. The certificate has to be for it.
+        type: str
+        required: true
+      port:
+        description: Port of C(service https).
+        type: int
+        default: 443
+      key:
+        description: Key of C(service https api keys). Either it or O(api.key_file) is needed.
+        type: str
+      key_file:
+        description: File of mode 0600 with nothing but the key.
+        type: path
+      ca_file:
+        description: PEM certificates to believe, for a router that signed its own. Without it those of the machine.
+        type: path
+      validate_certs:
+        description: Whether the certificate is looked at. V(false) gives the key to whoever answers.
+        type: bool
+        default: true
+      timeout:
+        description: Seconds for an answer, and so for a commit.
+        type: int
+        default: 300
 seealso:
   - module: kateskit.klubster.frr_config
   - plugin: kateskit.klubster.vyos_commands
@@ -94,6 +129,15 @@ EXAMPLES = r"""
   kateskit.klubster.vyos_router:
     state: confirmed
   when: __made.pending
+
+- name: Read a router by its API
+  kateskit.klubster.vyos_router:
+    state: gathered
+    api:
+      host: router2.example.com
+      key: "{{ vault_router2_key }}"
+      ca_file: /etc/ssl/routers.pem
+  delegate_to: localhost
 """
 
 RETURN = r"""
@@ -143,10 +187,18 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.connection import Connection
 from ansible.module_utils.connection import ConnectionError as NotAnswered
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
-from ansible_collections.kateskit.klubster.plugins.module_utils._router import frr_apply, vyos, vyos_paths, vyos_session
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import (
+    frr_apply,
+    vyos,
+    vyos_api,
+    vyos_cli,
+    vyos_https,
+    vyos_paths,
+    vyos_session,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.look import as_data
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse
-from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_session import VyosError
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_session import VyosError, Way
 
 
 class NetworkCli:
@@ -169,15 +221,40 @@ class NetworkCli:
             raise VyosError(f"The router did not take a command: {str(exc).strip()}") from exc
 
 
+_API: dict[str, t.Any] = {
+    "host": {"type": "str", "required": True},
+    "port": {"type": "int", "default": 443},
+    "key": {"type": "str", "no_log": True},
+    # The path is no secret.
+    "key_file": {"type": "path", "no_log": False},
+    "ca_file": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+    "timeout": {"type": "int", "default": 300},
+}
+
+
+def _way(module: AnsibleModule) -> Way:
+    given = module.params["api"]
+    if given is None:
+        return vyos_cli.CommandLine(NetworkCli(_connection(module)))
+    settings = vyos_https.parse(given)
+    # One that was read from a file is hidden like one that was given.
+    module.no_log_values.add(settings.key)
+    return vyos_api.Api(vyos_https.Https(settings), patience=settings.timeout)
+
+
 def _connection(module: AnsibleModule) -> t.Any:
     socket = getattr(module, "_socket_path", None)
     if not socket:
-        raise VyosError("The router is reached by ansible_connection: ansible.netcommon.network_cli. Set it.")
+        raise VyosError(
+            "The router is reached by ansible_connection: ansible.netcommon.network_cli. Set it, or give api to go by"
+            " the router's HTTP API."
+        )
     return Connection(socket)
 
 
-def _gathered(cli: NetworkCli, version: t.Optional[vyos.Version]) -> dict[str, t.Any]:
-    shown = vyos_session.look(cli, version)
+def _gathered(way: Way, version: t.Optional[vyos.Version]) -> dict[str, t.Any]:
+    shown = vyos_session.look(way, version)
     found = vyos.gather(shown.paths, shown.version)
     router = parse(found.data, found.passwords)[0]
     return {
@@ -188,15 +265,15 @@ def _gathered(cli: NetworkCli, version: t.Optional[vyos.Version]) -> dict[str, t
     }
 
 
-def _made(cli: NetworkCli, given: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
+def _made(way: Way, given: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     subject = parse(given["router"], given["passwords"], given["foreign"], root="router")
-    planned = vyos_session.plan(*subject, vyos_session.look(cli, given["version"]))
+    planned = vyos_session.plan(*subject, vyos_session.look(way, given["version"]))
     done = vyos_session.Done()
     if planned.changed and not check:
         done = vyos_session.Change(
             planned,
             subject,
-            cli,
+            way,
             watched=given["sessions"],
             timeout=given["timeout"],
             minutes=given["confirm_minutes"],
@@ -222,22 +299,23 @@ def main() -> None:
             "sessions": {"type": "str", "default": "others", "choices": list(frr_apply.WATCHED)},
             "timeout": {"type": "int", "default": 30},
             "confirm_minutes": {"type": "int", "default": 5},
+            "api": {"type": "dict", "options": _API},
         },
         required_if=[("state", "present", ["router"])],
         supports_check_mode=True,
     )
     try:
-        cli = NetworkCli(_connection(module))
+        way = _way(module)
         if module.params["state"] == "gathered":
-            result = _gathered(cli, module.params["version"])
+            result = _gathered(way, module.params["version"])
         elif module.params["state"] == "looked":
-            result = {"changed": False, "look": as_data(vyos_session.looked(cli, module.params["version"]))}
+            result = {"changed": False, "look": as_data(vyos_session.looked(way, module.params["version"]))}
         elif module.params["state"] == "confirmed":
             if not module.check_mode:
-                vyos_session.confirm(cli)
+                vyos_session.confirm(way)
             result = {"changed": True}
         else:
-            result = _made(cli, module.params, check=module.check_mode)
+            result = _made(way, module.params, check=module.check_mode)
     except (KlubsterError, NotAnswered, OSError) as exc:
         module.fail_json(msg=reason(exc))
     module.exit_json(**result)

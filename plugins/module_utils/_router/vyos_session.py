@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Makes a router with VyOS what the model says, in one session of its command line.
+"""Makes a router with VyOS what the model says, in one commit.
 
 A change is committed for a few minutes only. The router is read again and sessions are looked at; what did not work is
 undone, and what nobody confirms the router undoes itself. Nothing here knows how the router is reached.
@@ -10,7 +10,6 @@ undone, and what nobody confirms the router undoes itself. Nothing here knows ho
 
 from __future__ import annotations
 
-import json
 import re
 import time
 import typing as t
@@ -36,8 +35,6 @@ _WORDS: tuple[tuple[str, vyos.Version], ...] = (
     (r"1\.4([.-].*)?", "1.4"),
     (r"(1\.5|20[0-9]{2}\.[0-9]+)([.-].*)?", "1.5"),
 )
-_SAVED = "No changes between working and saved"
-_NOT_PENDING = "No confirm pending"
 _NEIGHBOR: Path = ("protocols", "bgp", "neighbor")
 _GROUP: Path = ("protocols", "bgp", "peer-group")
 _POLL = 1.0
@@ -47,18 +44,47 @@ class VyosError(KlubsterError):
     """The router does not do what it shall."""
 
 
-class Cli(t.Protocol):
-    """A command line of the router that is open."""
+class Way(t.Protocol):
+    """A way to a router: its command line, or its API.
 
-    def ask(self, command: str, *, prompt: str = "", answer: str = "") -> str:
-        """What a command printed.
+    Each function raises VyosError for what the router does not take or answer.
+    """
 
-        :param prompt: a question, as a regular expression, that the command asks first.
-        :raises VyosError: the router says that it failed.
+    #: whether the router goes back by itself when nobody confirms; None as long as it did not say
+    clocked: t.Optional[bool]
+
+    def version(self) -> str:
+        """What ``show version`` prints."""
+
+    def paths(self) -> frozenset[Path]:
+        """The whole configuration."""
+
+    def saved(self) -> t.Optional[bool]:
+        """Whether what runs is what the router starts with; None where that cannot be asked."""
+
+    def commit(self, commands: t.Sequence[str], minutes: int = 0) -> None:
+        """Make one commit of ``set`` and ``delete`` commands.
+
+        :param minutes: after which the router shall undo it; 0 for never.
         """
 
-    def type(self, commands: t.Sequence[str]) -> None:
-        """Type commands of which nothing is to be read."""
+    def confirm(self) -> bool:
+        """Tell the router that it need not undo anything; whether it would have."""
+
+    def save(self) -> None:
+        """Make what runs what the router starts with."""
+
+    def load_saved(self) -> None:
+        """Make what the router starts with what runs."""
+
+    def sessions(self) -> tuple[bgp_sessions.Session, ...]:
+        """What BGP says of its neighbours; nothing without BGP."""
+
+    def routes(self) -> t.Optional[tuple[bgp_sessions.Route, ...]]:
+        """BGP's table; None where it cannot be asked for."""
+
+    def filter_again(self) -> str:
+        """Let routes that came before go through filters as well; what went wrong, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +93,7 @@ class Shown:
 
     paths: frozenset[Path]
     version: vyos.Version
-    saved: bool
+    saved: t.Optional[bool]
 
 
 @dataclass(frozen=True)
@@ -82,7 +108,7 @@ class Plan:
 
     @property
     def changed(self) -> bool:
-        return not self.difference.empty or not self.before.saved
+        return not self.difference.empty or self.before.saved is False
 
 
 @dataclass(frozen=True)
@@ -97,32 +123,20 @@ class Done:
     reset: tuple[str, ...] = ()
 
 
-def look(cli: Cli, version: t.Optional[vyos.Version] = None) -> Shown:
-    """Read the whole configuration. Nothing is changed: the session of the configuration is left as it was found."""
-    found = version or version_of(cli.ask("show version"))
-    paths = vyos_paths.parse(cli.ask("show configuration commands"))
-    cli.ask("configure")
-    try:
-        saved = _SAVED in cli.ask("compare saved")
-    finally:
-        cli.ask("exit discard")
-    return Shown(paths, found, saved)
+def look(way: Way, version: t.Optional[vyos.Version] = None) -> Shown:
+    """Read the whole configuration. Nothing is changed."""
+    found = version or version_of(way.version())
+    return Shown(way.paths(), found, way.saved())
 
 
-def looked(cli: Cli, version: t.Optional[vyos.Version] = None) -> Look:
-    """One look for status, as far as its command line tells: nothing of what its kernel saw."""
-    shown = look(cli, version)
+def looked(way: Way, version: t.Optional[vyos.Version] = None) -> Look:
+    """One look for status, as far as the router tells: nothing of what its kernel saw."""
+    shown = look(way, version)
     found = vyos.gather(shown.paths, shown.version)
     model = modelled(found.data, found.passwords)
-    sessions: tuple[bgp_sessions.Session, ...] = ()
-    routes: list[bgp_sessions.Route] = []
-    if model.get("bgp"):
-        said = [json_of(cli, f"show bgp {what}") for what in ("summary", "neighbors")]
-        sessions = bgp_sessions.sessions(said[0], said[1])
+    sessions = way.sessions() if model.get("bgp") else ()
     few = received(sessions) <= MOST_ROUTES
-    if few and sessions:
-        tables = [json_of(cli, f"show bgp {family} unicast") for family in ("ipv4", "ipv6")]
-        routes = [route for table in tables for route in bgp_sessions.routes(table)]
+    routes = way.routes() if few and sessions else ()
     return Look(
         frr="runs",
         addresses=tuple(
@@ -132,18 +146,9 @@ def looked(cli: Cli, version: t.Optional[vyos.Version] = None) -> Look:
         with_password=tuple(sorted(found.passwords)),
         strange=tuple(vyos_paths.join(path) for path in found.strange),
         sessions=sessions,
-        routes=tuple(routes),
-        routes_read=few,
+        routes=routes or (),
+        routes_read=few and routes is not None,
     )
-
-
-def json_of(cli: Cli, command: str) -> t.Any:
-    """What FRR within VyOS says to a ``show`` command."""
-    said = cli.ask(f'vtysh -c "{command} json"')
-    try:
-        return json.loads(said[said.find("{") :] or "{}")
-    except ValueError as exc:
-        raise VyosError(f"The router answered {command!r} with something that is no JSON.") from exc
 
 
 def version_of(shown: str) -> vyos.Version:
@@ -196,14 +201,14 @@ class Change:
         self,
         planned: Plan,
         subject: tuple[Router, Foreign],
-        cli: Cli,
+        way: Way,
         *,
         watched: Watched,
         timeout: float,
         minutes: int,
         pause: t.Callable[[float], None] = time.sleep,
     ) -> None:
-        self._planned, self._cli = planned, cli
+        self._planned, self._way = planned, way
         self._router, self._foreign = subject
         self._watched, self._timeout, self._minutes, self._pause = watched, timeout, minutes, pause
 
@@ -212,38 +217,30 @@ class Change:
 
         :raises VyosError: it did not work; then the router is as it was before, or the message says what is not.
         """
-        if not self._planned.before.saved:
+        saved, difference = self._planned.before.saved, self._planned.difference
+        if saved is False or (saved is None and not difference.empty):
             # What the router undoes by itself it undoes to what is saved.
-            save(self._cli)
-        if self._planned.difference.empty:
+            self._way.save()
+        if difference.empty:
             return Done()
         before = self._sessions()
         try:
-            self._commit(self._planned.difference.commands, confirm=True)
+            self._way.commit(difference.commands, self._minutes)
             wrong = self._lost() or self._filter_again() or self._silent(before)
         except KlubsterError as exc:
             wrong = str(exc)
         if wrong:
             raise VyosError(hide(f"{wrong}\n{self._back()}", self._router))
         after = self._sessions()
-        return Done(True, tuple(one.neighbor for one in before if one.established and _ended(one, after)))
-
-    def _commit(self, commands: t.Sequence[str], *, confirm: bool) -> None:
-        cli = self._cli
-        cli.ask("configure")
-        try:
-            cli.type(commands)
-            if confirm:
-                cli.ask(f"commit-confirm {self._minutes}", prompt=r"Proceed \?", answer="y")
-            else:
-                cli.ask("commit")
-        finally:
-            cli.ask("exit discard")
+        reset = tuple(one.neighbor for one in before if one.established and _ended(one, after))
+        if not self._way.clocked:
+            # There is nothing that would wait to be confirmed.
+            self._way.save()
+        return Done(bool(self._way.clocked), reset)
 
     def _lost(self) -> str:
         """What of the configuration is not there after the commit."""
-        now = vyos_paths.parse(self._cli.ask("show configuration commands"))
-        left = vyos.difference(now, self._router, self._foreign, self._planned.before.version)
+        left = vyos.difference(self._way.paths(), self._router, self._foreign, self._planned.before.version)
         if left.empty:
             return ""
         return "The router has another configuration than it was told. It lacks:\n" + "\n".join(left.shown())
@@ -252,7 +249,7 @@ class Change:
         """Routes that came before go through new filters as well; FRR does so by itself for route maps only."""
         if self._router.bgp is None or not filters(self._planned):
             return ""
-        said = self._cli.ask('vtysh -c "clear bgp * soft"').strip()
+        said = self._way.filter_again()
         return f"Routes could not be filtered again: {said}" if said else ""
 
     # --- sessions
@@ -260,8 +257,7 @@ class Change:
     def _sessions(self) -> tuple[bgp_sessions.Session, ...]:
         if self._router.bgp is None or self._watched == "none":
             return ()
-        said = [json_of(self._cli, f"show bgp {what}") for what in ("summary", "neighbors")]
-        return bgp_sessions.sessions(said[0], said[1])
+        return self._way.sessions()
 
     def _silent(self, before: t.Sequence[bgp_sessions.Session]) -> str:
         """Sessions that have to be up and are not."""
@@ -289,22 +285,37 @@ class Change:
     def _back(self) -> str:
         """Undo, and say how that went. The router's own way would be a reboot."""
         try:
-            now = vyos_paths.parse(self._cli.ask("show configuration commands"))
-            commands = reverse(now, self._planned.before.paths)
+            commands = reverse(self._way.paths(), self._planned.before.paths)
             if commands:
-                self._commit(commands, confirm=False)
+                self._way.commit(commands)
                 self._filter_again()
-            left = vyos_paths.parse(self._cli.ask("show configuration commands")) ^ self._planned.before.paths
-            if left:
-                raise VyosError("lines differ: " + ", ".join(sorted(" ".join(path[:4]) for path in left)))
-            # A commit that failed leaves the clock running.
-            stop_clock(self._cli)
+            self._compare()
+            # A commit that failed may leave the clock running.
+            self._way.confirm()
         except KlubsterError as exc:
-            return (
-                f"It could not be taken back at once ({exc}). Within {self._minutes} min the router goes back to what"
-                " is saved, by itself."
-            )
+            return self._other_ways(str(exc))
         return "The configuration is as it was before."
+
+    def _other_ways(self, why: str) -> str:
+        """What is left when commands do not bring the router back: its clock, or what is saved."""
+        failed = f"It could not be taken back at once ({why})."
+        if self._way.clocked:
+            return f"{failed} Within {self._minutes} min the router goes back to what is saved, by itself."
+        try:
+            self._way.load_saved()
+            self._compare()
+            self._way.confirm()
+        except KlubsterError:
+            return (
+                f"{failed} Neither could what is saved be loaded, and the router goes back by itself only where its API"
+                " knows commit-confirm. On its console: 'configure', 'load', 'commit', 'save'; or restart it."
+            )
+        return f"{failed} What is saved was loaded instead: the configuration is as it was before."
+
+    def _compare(self) -> None:
+        left = self._way.paths() ^ self._planned.before.paths
+        if left:
+            raise VyosError("lines differ: " + ", ".join(sorted(" ".join(path[:4]) for path in left)))
 
 
 def reverse(now: t.Collection[Path], before: t.Collection[Path]) -> list[str]:
@@ -325,53 +336,29 @@ def _ended(session: bgp_sessions.Session, after: t.Sequence[bgp_sessions.Session
     return same is None or not same.established or same.dropped != session.dropped
 
 
-def stop_clock(cli: Cli) -> bool:
-    """Tell the router that it need not undo anything; whether it would have."""
-    cli.ask("configure")
-    try:
-        said = cli.ask("confirm")
-    finally:
-        cli.ask("exit discard")
-    return _NOT_PENDING not in said
-
-
-def save(cli: Cli) -> None:
-    """Make what runs what the router starts with."""
-    cli.ask("configure")
-    try:
-        cli.ask("save")
-        if _SAVED not in cli.ask("compare saved"):
-            raise VyosError("The router did not save its configuration. Is its disk full?")
-    finally:
-        cli.ask("exit discard")
-
-
-def confirm(cli: Cli) -> None:
+def confirm(way: Way) -> None:
     """Keep what was committed, and save it.
 
     :raises VyosError: the time was over.
     """
-    if not stop_clock(cli):
+    if not way.confirm():
         raise VyosError("Nothing waits to be confirmed: the time was over, and the router went back to what is saved.")
-    save(cli)
+    way.save()
 
 
 __all__ = (
     "Change",
-    "Cli",
     "Done",
     "Plan",
     "Shown",
     "VyosError",
+    "Way",
     "affected",
     "confirm",
     "filters",
-    "json_of",
     "look",
     "looked",
     "plan",
     "reverse",
-    "save",
-    "stop_clock",
     "version_of",
 )

@@ -9,7 +9,7 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.kateskit.klubster.plugins.module_utils._router import vyos, vyos_paths, vyos_session
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import vyos, vyos_cli, vyos_paths, vyos_session
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.frr_apply import Watched
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import parse
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_session import VyosError
@@ -48,6 +48,10 @@ class Line:
             self.ask(command)
 
 
+def way(device: Device) -> vyos_cli.CommandLine:
+    return vyos_cli.CommandLine(Line(device))
+
+
 def converge(
     device: Device,
     model: Data,
@@ -59,15 +63,15 @@ def converge(
 ) -> tuple[vyos_session.Plan, vyos_session.Done]:
     subject = parse(model, passwords, foreign)
     device.typed.clear()
-    planned = vyos_session.plan(*subject, vyos_session.look(Line(device)))
+    planned = vyos_session.plan(*subject, vyos_session.look(way(device)))
     done = vyos_session.Done()
     if planned.changed:
         change = vyos_session.Change(
-            planned, subject, Line(device), watched=watched, timeout=3, minutes=5, pause=lambda _: None
+            planned, subject, way(device), watched=watched, timeout=3, minutes=5, pause=lambda _: None
         )
         done = change.apply()
     if done.pending and keep:
-        vyos_session.confirm(Line(device))
+        vyos_session.confirm(way(device))
     return planned, done
 
 
@@ -101,7 +105,7 @@ def test_looking_changes_nothing() -> None:
     device = Device()
     before = device.running
     subject = parse(MODEL)
-    planned = vyos_session.plan(*subject, vyos_session.look(Line(device)))
+    planned = vyos_session.plan(*subject, vyos_session.look(way(device)))
     assert planned.changed
     assert device.running == before
     assert edits(device) == []
@@ -278,7 +282,7 @@ def test_what_nobody_confirms_the_router_undoes_itself() -> None:
     device.after(1)
     assert (device.running, device.reboots) == (before, 1)
     with pytest.raises(VyosError, match="Nothing waits to be confirmed: the time was over"):
-        vyos_session.confirm(Line(device))
+        vyos_session.confirm(way(device))
     assert converge(device, MODEL)[1].pending
     assert device.saved == device.running
 
@@ -286,7 +290,7 @@ def test_what_nobody_confirms_the_router_undoes_itself() -> None:
 def test_a_run_that_was_cut_short_before_it_saved_is_finished() -> None:
     device = Device()
     converge(device, MODEL, keep=False)
-    vyos_session.stop_clock(Line(device))
+    way(device).confirm()
     assert device.saved != device.running
     planned, done = converge(device, MODEL)
     assert (planned.changed, done.pending) == (True, False)

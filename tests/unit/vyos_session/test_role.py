@@ -4,11 +4,7 @@
 from __future__ import annotations
 
 import copy
-import json
-import os
 import re
-import subprocess
-import sys
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +12,9 @@ from pathlib import Path
 import pytest
 from router import USER, Device
 from router_models import Data
+from runs import play
 from server import PASSWORD, Serving
 
-ROOT = Path(__file__).resolve().parents[3]
 SECRET = "h1dden-from-all"
 NEIGHBOR = {"remote_as": 65001, "ipv4": {"prefix_list_in": "services"}}
 MODEL: Data = {
@@ -30,22 +26,6 @@ MODEL: Data = {
     },
     "nat": {"source": [{"interface": "eth1", "source": "10.10.0.0/24", "translation": "masquerade"}]},
 }
-PLAYBOOK = """\
-- hosts: all
-  gather_facts: false
-  roles: [kateskit.klubster.router]
-  tasks:
-    - kateskit.klubster.vyos_router: {state: gathered}
-      register: found
-      when: gathered is defined
-    - ansible.builtin.copy:
-        content: "{{ {'router': __router_vyos, 'found': found} | to_json }}"
-        dest: "{{ result }}"
-        mode: "0600"
-      delegate_to: localhost
-      check_mode: false
-      vars: {ansible_connection: local, ansible_python_interpreter: "{{ ansible_playbook_python }}"}
-"""
 
 
 @dataclass
@@ -71,28 +51,8 @@ class Lab:
             "router_passwords": {"10.10.0.11": SECRET},
             "router_timeout": 1,
         }
-        result = self.folder / "result.json"
-        result.unlink(missing_ok=True)
-        (self.folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"r2": host}}}))
-        (self.folder / "play.yml").write_text(PLAYBOOK)
-        argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.folder / "hosts.json")]
-        argv += ["-e", json.dumps({**more, "result": str(result)}), str(self.folder / "play.yml"), *flags]
-        environment = {
-            **os.environ,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_HOST_KEY_CHECKING": "False",
-            "ANSIBLE_PERSISTENT_CONTROL_PATH_DIR": str(self.folder / "pc"),
-            "ANSIBLE_LOG_PATH": str(self.folder / "log"),
-        }
         self.device.typed.clear()
-        done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
-        said = done.stdout + done.stderr
-        assert len(said) > 100
-        assert SECRET not in said
-        assert SECRET not in (self.folder / "log").read_text()
-        found = json.loads(result.read_text()) if result.exists() else {}
-        return done.returncode, said, found
+        return play(self.folder, host, SECRET, *flags, **more)
 
 
 @pytest.fixture

@@ -43,9 +43,9 @@ def test_one_of_another_kind_is_no_fault() -> None:
 
 
 def test_a_task_that_was_skipped_does_not_count() -> None:
-    found = row(router_kind="vyos", __status_router={"skipped": True}, __status_vyos={"look": {"frr": "runs"}})
+    found = row(router_kind="vyos", __status_router={"skipped": True}, __router_look={"look": {"frr": "runs"}})
     assert (found["kind"], found["look"]) == ("vyos", {"frr": "runs"})
-    found = row(__status_router={"look": {"frr": "runs"}}, __status_vyos={"skipped": True})
+    found = row(__status_router={"look": {"frr": "runs"}}, __router_look={"skipped": True})
     assert found["look"] == {"frr": "runs"}
 
 

@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: router_reach
+short_description: What is wrong with how a router with VyOS is reached
+version_added: "0.1.0"
+description:
+  - Looks at the variables that say how a VyOS is reached, before anything is asked of it.
+  - Returns what is wrong, with variable, value, rule and remedy, and never the key.
+author:
+  - KatesKit developers (@kateskit)
+positional: _input, api
+options:
+  _input:
+    description:
+      - C(router_connection), and as C(connection) and C(network_os) what C(ansible_connection) and
+        C(ansible_network_os) are. The two may be empty where a play says how to connect.
+    type: dict
+    required: true
+  api:
+    description:
+      - Settings as O(kateskit.klubster.vyos_router#module:api) takes them. What is told of them has the names of the
+        role's variables.
+    type: dict
+    required: true
+seealso:
+  - module: kateskit.klubster.vyos_router
+"""
+
+EXAMPLES = r"""
+---
+- name: Refuse a router that cannot be reached
+  ansible.builtin.assert:
+    that: wrong | length == 0
+    fail_msg: "{{ wrong | join(' ') }}"
+  vars:
+    wrong: "{{ {'router_connection': 'http_api'} | kateskit.klubster.router_reach({'host': 'router2', 'port': 443}) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: What is wrong; nothing when all is well.
+  type: list
+  elements: str
+  sample: ["router_api_key = None: The API wants a key, given once."]
+"""
+
+import typing as t
+
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import vyos_https
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
+
+
+def router_reach(variables: t.Any, api: t.Any) -> list[str]:
+    """What is wrong, from Ansible's values."""
+    try:
+        vyos_https.refuse(plain(variables), plain(api))
+    except InvalidInput as exc:
+        return [str(problem) for problem in exc.problems]
+    return []
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"router_reach": router_reach}

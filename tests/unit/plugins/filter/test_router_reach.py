@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.kateskit.klubster.plugins.filter.router_reach import FilterModule
+
+router_reach = FilterModule().filters()["router_reach"]
+API = {"host": "router2", "port": 443, "key": "s3cret-k3y", "timeout": 300}
+
+
+def reach(connection: str, network_os: str = "vyos.vyos.vyos", way: str = "network_cli", **api: t.Any) -> list[str]:
+    said = {"router_connection": way, "connection": connection, "network_os": network_os}
+    return t.cast("list[str]", router_reach(said, {**API, **api}))
+
+
+@pytest.mark.parametrize("connection", ["ansible.netcommon.network_cli", "network_cli", ""])
+def test_network_cli_is_what_vyos_is_typed_into_by(connection: str) -> None:
+    assert reach(connection, key="") == []
+    assert reach(connection, "", key="") == []
+
+
+def test_another_connection_is_refused_with_both_ways_out() -> None:
+    assert reach("ssh") == [
+        "ansible_connection = 'ssh': VyOS is typed into over network_cli. Set ansible_connection:"
+        " ansible.netcommon.network_cli; or go by the router's API: router_connection: http_api."
+    ]
+    assert [one.split(":")[0] for one in reach("local", "ios")] == [
+        "ansible_connection = 'local'",
+        "ansible_network_os = 'ios'",
+    ]
+
+
+def test_the_api_needs_no_connection_and_a_key() -> None:
+    assert reach("ssh", "", way="http_api") == []
+    found = reach("ssh", "", way="http_api", key="", port=0)
+    assert [one.split(" = ")[0] for one in found] == ["router_api_port", "router_api_key"]
+    assert "s3cret" not in str(reach("ssh", way="http_api", key_file="/nowhere"))
