@@ -78,7 +78,7 @@ class BgpReader(EntryReader):
         return Bgp(asn, tuple(peers), tuple(advertisements), communities, profiles)
 
     def _bfd_profile(self, where: str, entry: dict[str, t.Any]) -> BfdProfile:
-        if not self._frr:
+        if self._native:
             self._complain(where, entry["name"], "MetalLB's native speaker has no BFD.", _TO_FRR)
         name = self._rule(f"{where}.name", entry["name"], rules.dns_name)
         if entry["echo_interval"] is not None and entry["echo"] is False:
@@ -108,7 +108,7 @@ class BgpReader(EntryReader):
     def _peer_fits(self, where: str, entry: dict[str, t.Any], peer: BgpPeer, asn: t.Optional[int]) -> None:
         for key, what in _FRR_ONLY.items():
             value = getattr(peer, key)
-            if value not in (None, False, WRONG) and not self._frr:
+            if value not in (None, False, WRONG) and self._native:
                 self._complain(f"{where}.{key}", value, f"MetalLB's native speaker does not have {what}.", _TO_FRR)
         if (entry["asn"] is None) == (entry["dynamic_asn"] is None):
             rule = "A peer has a number, or dynamic_asn in its place." if entry["asn"] is None else "Both are given."
@@ -134,7 +134,7 @@ class BgpReader(EntryReader):
         if hold in (1, 2):
             rule = "A hold time is 0 for never, or at least 3 seconds."
             self._complain(f"{where}.hold_time", hold, rule, "Give 3 or more; 9 is short already.")
-        elif self._frr and isinstance(hold, int) and isinstance(keepalive, int) and keepalive * 3 > hold:
+        elif not self._native and isinstance(hold, int) and isinstance(keepalive, int) and keepalive * 3 > hold:
             rule = f"Three of them fit into hold_time, {hold}; else one lost packet ends the session."
             remedy = f"Use at most {max(hold // 3, 1)}." if hold else "Leave it out, or give hold_time."
             self._complain(f"{where}.keepalive", keepalive, rule, remedy)
@@ -145,13 +145,14 @@ class BgpReader(EntryReader):
             if WRONG in (one.address, other.address) or (one.address, one.port) != (other.address, other.port):
                 continue
             apart = one.node_selectors and other.node_selectors and one.node_selectors != other.node_selectors
-            if self._frr or not apart:
+            if not self._native or not apart:
+                who = "FRR" if self._frr else "OpenELB"
                 self._complain(
                     f"klubster_bgp.peers[{other_index}].address",
                     other.address,
                     f"klubster_bgp.peers[{index}] has this address too"
-                    + (", and FRR takes a router once." if apart else "."),
-                    "Remove one of the two." if self._frr else "Remove one, or give both other node_selectors.",
+                    + (f", and {who} takes a router once." if apart else "."),
+                    "Remove one of the two." if not self._native else "Remove one, or give both other node_selectors.",
                 )
         ids = {peer.router_id for peer in peers}
         if self._frr and len(ids) > 1:
@@ -191,7 +192,7 @@ class BgpReader(EntryReader):
         """A community as MetalLB writes it."""
         large = text[len("large:") :] if text.startswith("large:") else text
         if large.count(":") == 2:
-            if not self._frr:
+            if self._native:
                 rule = "MetalLB's native speaker sends no large communities."
                 raise Refused(rule, "Use one of two numbers, or set klubster_metallb_speaker: frr.")
             return f"large:{words.large_community(large)}"

@@ -33,7 +33,10 @@ class EntryReader:
 
     def __init__(self, cluster: dict[str, t.Any], complain: Complain, place: Place) -> None:
         self._cluster, self._complain, self._place = cluster, complain, place
-        self._frr = cluster["klubster_metallb_speaker"] != "native"
+        self._openelb = cluster["klubster_load_balancer"] == "openelb"
+        # Who speaks by MetalLB; what OpenELB cannot do is said elsewhere.
+        self._frr = not self._openelb and cluster["klubster_metallb_speaker"] != "native"
+        self._native = not self._openelb and not self._frr
 
     def _entries(self, variable: str, given: t.Any = None) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
         """Entries of a list with how the user would call them."""

@@ -55,7 +55,7 @@ def router_data(plan: Plain, peer: str, *, asn: t.Optional[int] = None, listen: 
         group[f"ipv{family}"] = {
             "prefix_list_in": f"{name}-in{suffix}",
             "prefix_list_out": f"{name}-out{suffix}",
-            "maximum_prefix": _count(accepted[family]),
+            "maximum_prefix": _count(accepted[family], _ways(balancer)),
         }
     data: Data = {"prefix_lists": lists}
     if told["ebgp_multihop"]:
@@ -64,7 +64,7 @@ def router_data(plan: Plain, peer: str, *, asn: t.Optional[int] = None, listen: 
         group |= {"bfd": True, "bfd_profile": f"{name}-{told['bfd_profile']}"}
         data["bfd_profiles"] = {group["bfd_profile"]: _profile(balancer["bgp"], told["bfd_profile"])}
     speakers = [told["source_address"] or node["address"] for node in plan["machines"] if _may_speak(node, told)]
-    paths = min(max(len(speakers), 1), _MOST_PATHS)
+    paths = min(max(len(speakers), _ways(balancer)), _MOST_PATHS)
     inside = "paths_internal" if own == group["remote_as"] else "paths"
     data["bgp"] = {
         "asn": own,
@@ -118,10 +118,18 @@ def _rules(balancer: Plain, peer: str, family: int) -> list[Data]:
     return sorted(found, key=lambda rule: (words.address_order(rule["prefix"]), rule.get("ge", 0)))
 
 
-def _count(rules: t.Sequence[Data]) -> int:
-    """How many prefixes fit: a cluster that announces more is out of its mind."""
+def _ways(balancer: Plain) -> int:
+    """Next hops that one node announces for an address: of OpenELB every node announces all."""
+    return int(balancer["openelb"]["paths"]) if balancer["provider"] == "openelb" else 1
+
+
+def _count(rules: t.Sequence[Data], ways: int) -> int:
+    """How many prefixes fit: a cluster that announces more is out of its mind.
+
+    :param ways: by which each may come from one neighbour; routers count them all.
+    """
     total = sum(1 << (rule["ge"] - int(rule["prefix"].partition("/")[2])) if "ge" in rule else 1 for rule in rules)
-    return min(max(total, 1), _MOST_PREFIXES)
+    return min(max(total, 1) * ways, _MOST_PREFIXES)
 
 
 def _profile(bgp: Plain, name: str) -> Data:

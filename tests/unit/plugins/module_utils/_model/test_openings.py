@@ -11,7 +11,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse imp
 sys.path.insert(0, str(Path(__file__).parent))
 from machines import plan
 
-from inventories import good
+from inventories import OPENELB, OPENELB_BGP, good
 
 
 def _k3s(**changes: t.Any) -> dict[str, t.Any]:
@@ -109,3 +109,21 @@ def test_bfd_is_open_to_the_routers_that_speak_it() -> None:
 def test_without_bfd_no_router_is_named() -> None:
     found = plan(klubster_bgp={"asn": 65001, "peers": [{"name": "a", "address": "192.168.1.2", "asn": 65010}]})
     assert "routers" not in found["firewall"]["networks"]
+
+
+def test_openelb_listens_to_its_routers() -> None:
+    found = plan(**OPENELB_BGP)
+    assert found["firewall"]["networks"]["routers"] == ["192.168.1.2"]
+    opened = _opened(found, "agent")
+    assert opened["tcp", ("routers",)] == "179"
+    assert opened["tcp", ("machines",)] == "10250,50052"
+    assert "7946" not in opened["udp", ("machines",)]
+    # GoBGP's own interface is for the machine itself.
+    assert not any("50051" in ports for (_p, sources), ports in opened.items() if sources != ("pods",))
+
+
+def test_openelb_finds_itself_by_l2_only() -> None:
+    found = plan(**OPENELB)
+    assert "routers" not in found["firewall"]["networks"]
+    assert _opened(found, "agent")["tcp", ("machines",)] == "7946,10250,50052"
+    assert _opened(found, "agent")["udp", ("machines",)] == "7946,8472"
