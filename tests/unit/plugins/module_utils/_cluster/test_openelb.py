@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import layers, manifests, openelb
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.apply import Applier
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Object
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Kind, Object
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.openelb_objects import custom_resources
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import Options, parse_sets
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.upstream import FetchedManifests
@@ -312,6 +312,43 @@ def test_the_others_leave(source: dict[str, t.Any], provider: str, states: list[
     data["load_balancer"] |= {"provider": provider, "openelb": source}
     found = layers.load_balancer_sets(FetchedManifests(Path("/nowhere")), data)
     assert [(one["name"], one.get("state")) for one in found] == states
+
+
+def test_in_a_living_cluster_metallb_leaves_first(source: dict[str, t.Any]) -> None:
+    cluster = FakeCluster()
+    pool = Kind("metallb.io/v1beta1", "IPAddressPool")
+    old = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "metallb-system"}},
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "ipaddresspools.metallb.io"},
+            "spec": {"group": "metallb.io", "names": {"kind": "IPAddressPool"}},
+        },
+        {
+            "apiVersion": pool.api_version,
+            "kind": pool.kind,
+            "metadata": {"name": "home", "namespace": "metallb-system"},
+            "spec": {"addresses": ["192.168.1.240-192.168.1.247"]},
+        },
+    ]
+
+    def run(data: list[Object], *, check: bool = False) -> list[str]:
+        report = Applier(cluster, parse_sets(data), Options(wait=False, check=check), FakeClock()).run()
+        return [f"{change.action} {change.ref}" for change in report.changes]
+
+    run([{"name": "load-balancer", "definitions": old}])
+    data = plan(**OPENELB)
+    data["load_balancer"]["openelb"] |= {"manifest": source["manifest"]}
+    wanted = layers.load_balancer_sets(FetchedManifests(Path("/nowhere")), data)
+    predicted = run(wanted, check=True)
+    changes = run(wanted)
+    assert changes == predicted
+    gone = [change for change in changes if change.startswith("removed ")]
+    assert changes[: len(gone)] == gone
+    assert gone[0] == "removed IPAddressPool metallb-system/home"
+    assert "created Eip home" in changes
+    assert run(wanted) == []
 
 
 def test_the_look_and_the_role_say_the_same(source: dict[str, t.Any]) -> None:
