@@ -15,6 +15,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.describe 
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.preflight import Limits, judge
 from ansible_collections.kateskit.klubster.plugins.plugin_utils import _release
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._charts import chart_problems
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._openelb import openelb_problems
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._upstream import fetch_manifests
 
@@ -90,6 +91,7 @@ def _bundle(plan: dict[str, t.Any]) -> tuple[list[Problem], Manifest | None]:
             problems.append(Problem("klubster_airgap_dir", engine["release_dir"], rule, str(exc)))
     problems += fetch_manifests(plan)
     problems += chart_problems(plan)
+    problems += openelb_problems(plan)
     if not engine["needs_bundle"]:
         return problems, None
     try:

@@ -43,6 +43,11 @@ options:
     description: Domain of the cluster's own DNS.
     type: str
     default: cluster.local
+  balancer:
+    description: Provider of the addresses, each of which is asked in its own way.
+    type: str
+    default: metallb
+    choices: [metallb, openelb, servicelb, none]
 seealso:
   - module: kateskit.klubster.cluster_objects
 """

@@ -128,6 +128,7 @@ load_balancer:
     speaker: native
     l2_advertisements: []
     bgp: {asn: null, peers: [], advertisements: [], communities: {}, bfd_profiles: [], pods: false}
+    openelb: {manifest: "", manifest_sha256: "", listen_port: 179, paths: 3}
 storage:
   description: Storage by provider.
   returned: success

@@ -11,27 +11,14 @@ import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import charts
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.download import DownloadError, fetch, has_sum
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import Client, Limits, shown
-
-_LIMITS = Limits(stall=15, total=120)
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._given import fetch_given
 
 
 def chart_problems(plan: t.Mapping[str, t.Any]) -> list[Problem]:
     """What is wrong with the plan's chart and manifests; a chart that is not here yet is fetched first."""
-    return [*_fetch(plan["cni"]), *charts.problems(plan)]
-
-
-def _fetch(cni: t.Mapping[str, t.Any]) -> list[Problem]:
-    url, sha256 = str(cni.get("chart") or ""), str(cni.get("chart_sha256") or "")
-    if "://" not in url or has_sum(charts.fetched(sha256), sha256):
-        return []
-    try:
-        fetch([url], charts.fetched(sha256), sha256, client=Client(limits=_LIMITS))
-    except DownloadError as exc:
-        remedy = "Name an address that this computer reaches, or fetch the chart yourself and name the file."
-        return [Problem(charts.VARIABLE, shown(url), f"The chart has to be fetched: {exc}", remedy)]
-    return []
+    url, sha256 = str(plan["cni"].get("chart") or ""), str(plan["cni"].get("chart_sha256") or "")
+    missing = fetch_given(charts.VARIABLE, url, sha256, charts.fetched(sha256), "chart")
+    return [*missing, *charts.problems(plan)]
 
 
 __all__ = ("chart_problems",)

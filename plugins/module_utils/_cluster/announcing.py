@@ -58,6 +58,29 @@ def networks_of(text: str) -> list[Network]:
     return list(ipaddress.summarize_address_range(first, last))
 
 
+def selectors_of(plain: t.Any) -> list[dict[str, t.Any]]:
+    """Selectors as Kubernetes writes them."""
+    return [
+        only_given(
+            matchLabels=dict(one.get("match_labels") or {}),
+            matchExpressions=[
+                {
+                    "key": entry["key"],
+                    "operator": entry["operator"],
+                    **only_given(values=list(entry.get("values") or [])),
+                }
+                for entry in one.get("match_expressions") or []
+            ],
+        )
+        for one in plain or []
+    ]
+
+
+def only_given(**values: t.Any) -> dict[str, t.Any]:
+    """Only what somebody has said."""
+    return {key: value for key, value in values.items() if value is not None and value not in ([], {})}
+
+
 def aggregation_of(advertisement: Plain, family: int) -> int:
     """Length of the prefixes that it announces."""
     given = advertisement.get("aggregation_length" if family == 4 else "aggregation_length_v6")
@@ -70,5 +93,7 @@ __all__ = (
     "bgp_advertisements",
     "l2_advertisements",
     "networks_of",
+    "only_given",
     "pools_by",
+    "selectors_of",
 )

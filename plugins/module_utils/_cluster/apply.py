@@ -35,6 +35,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.ready import (
     ANSWERING,
+    HELD,
     Clock,
     RealClock,
     Waiter,
@@ -59,7 +60,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets im
 
 _CONFIG_MAP = Kind("v1", "ConfigMap")
 _SERVICE = Kind("v1", "Service")
-_POOL = "IPAddressPool"
 _DEFINITION = "CustomResourceDefinition"
 
 
@@ -105,6 +105,10 @@ class Applier:
         """
         present = [one for one in self._sets if one.state == "present"]
         self._look(present)
+        # Before what comes instead of it: two load balancers would want the same ports and addresses.
+        for one in reversed(self._sets):
+            if one.state == "absent":
+                self._remove_set(one)
         for one in present:
             self._write_record(one, self._kinds[one.name])
             for step in one.steps:
@@ -121,9 +125,6 @@ class Applier:
             self._wait_ready(one, [Ref.of(obj) for obj in one.custom], self._foreign(one, before=False))
             if self._options.prune:
                 self._write_record(one, one.kinds)
-        for one in reversed(self._sets):
-            if one.state == "absent":
-                self._remove_set(one)
         self._report.waited = self._waiter.waited
         return self._report
 
@@ -304,17 +305,20 @@ class Applier:
 
     def _prune(self, one: ObjectSet) -> bool:
         """Remove what left the set; whether there was anything."""
-        return bool(self._options.prune) and self._remove(one, self._leaving(one))
+        return bool(self._options.prune) and self._remove_in_order(one, self._leaving(one))
 
     def _remove_set(self, one: ObjectSet) -> None:
         ours = [ref for ref, live in self._live.items() if set_of(live) == one.name and is_ours(live)]
-        # Custom resources first: their controllers must still run to take their finalizers off.
-        self._remove(one, [ref for ref in ours if ref.kind.custom])
-        self._remove(one, [ref for ref in ours if not ref.kind.custom])
+        self._remove_in_order(one, ours)
         record = self._records.get(one.name)
         if record is not None:
             self._live[Ref.of(record)] = record
             self._remove(one, [Ref.of(record)])
+
+    def _remove_in_order(self, one: ObjectSet, refs: t.Sequence[Ref]) -> bool:
+        """Custom resources first: their controllers must still run to take their finalizers off."""
+        custom = self._remove(one, [ref for ref in refs if ref.kind.custom])
+        return self._remove(one, [ref for ref in refs if not ref.kind.custom]) or custom
 
     def _remove(self, one: ObjectSet, refs: t.Sequence[Ref]) -> bool:
         uids = {ref: str((self._live[ref].get("metadata") or {}).get("uid", "")) for ref in refs}
@@ -348,12 +352,12 @@ class Applier:
             if live is not None and metadata.get("uid", "") == uid:
                 held = ", ".join(metadata.get("finalizers") or []) or "its dependants"
                 missing[str(ref)] = f"is being removed, held by {held}"
-        pools = [ref.name for ref in uids if ref.kind.kind == _POOL]
+        pools = [ref for ref in uids if ref.kind.kind in HELD]
         services = self._service.list(_SERVICE) if pools else []
         for pool in pools:
-            reason = why_not_released(pool, services)
+            reason = why_not_released(pool.kind.kind, pool.name, services)
             if reason:
-                missing[f"{_POOL} {pool}"] = reason
+                missing[f"{pool.kind.kind} {pool.name}"] = reason
         return missing
 
     # Waiting

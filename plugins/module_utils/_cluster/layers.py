@@ -12,6 +12,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import 
     cni_layer,
     local_path,
     metallb,
+    openelb,
     policies,
     service_names,
 )
@@ -42,30 +43,46 @@ def storage_sets(bundle: Bundle, plan: Plan) -> list[Object]:
 
 
 def load_balancer_sets(bundle: Bundle, plan: Plan) -> list[Object]:
-    load_balancer = plan["load_balancer"]
-    # k3s's own is no layer of ours.
-    if load_balancer["provider"] in ("none", "servicelb"):
-        return [{"name": metallb.SET, "state": "absent"}]
-    return [
-        metallb.metallb_set(
-            bundle,
-            pools=load_balancer["pools"],
-            mode=load_balancer["mode"],
-            speaker=load_balancer["speaker"],
-            l2_advertisements=load_balancer["l2_advertisements"],
-            bgp=load_balancer["bgp"],
-            # Else nobody would announce anything.
-            on_servers=not plan["agents"],
-            pod_networks=plan["networks"]["pod"],
-        )
+    """That of the provider; the others' are gone before it comes. k3s's own is no layer of ours."""
+    provider = plan["load_balancer"]["provider"]
+    makers = {"metallb": (metallb.SET, _metallb), "openelb": (openelb.SET, _openelb)}
+    absent: list[Object] = [
+        {"name": name, "state": "absent"} for other, (name, _make) in makers.items() if other != provider
     ]
+    return [*absent, makers[provider][1](bundle, plan)] if provider in makers else absent
+
+
+def _metallb(bundle: Bundle, plan: Plan) -> Object:
+    load_balancer = plan["load_balancer"]
+    return metallb.metallb_set(
+        bundle,
+        pools=load_balancer["pools"],
+        mode=load_balancer["mode"],
+        speaker=load_balancer["speaker"],
+        l2_advertisements=load_balancer["l2_advertisements"],
+        bgp=load_balancer["bgp"],
+        # Else nobody would announce anything.
+        on_servers=not plan["agents"],
+        pod_networks=plan["networks"]["pod"],
+    )
+
+
+def _openelb(_bundle: Bundle, plan: Plan) -> Object:
+    load_balancer = plan["load_balancer"]
+    return openelb.openelb_set(
+        load_balancer["openelb"],
+        pools=load_balancer["pools"],
+        mode=load_balancer["mode"],
+        bgp=load_balancer["bgp"],
+    )
 
 
 def names_sets(bundle: Bundle, plan: Plan) -> list[Object]:
     names = plan["names"]
     if not names["zone"]:
         return [{"name": service_names.SET, "state": "absent"}]
-    return [service_names.names_set(bundle, **names, dns_domain=plan["networks"]["dns_domain"])]
+    balancer = plan["load_balancer"]["provider"]
+    return [service_names.names_set(bundle, **names, dns_domain=plan["networks"]["dns_domain"], balancer=balancer)]
 
 
 #: tag of the layer and its sets, in the order of applying

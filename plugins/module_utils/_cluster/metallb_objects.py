@@ -12,7 +12,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import announcing
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.announcing import Plain
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.announcing import (
+    Plain,
+    only_given,
+    selectors_of,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Object
 
 NAMESPACE = "metallb-system"
@@ -61,17 +65,17 @@ def secret_name(peer: Plain) -> str:
 
 
 def _pool(pool: Plain) -> Object:
-    allocation = _given(
+    allocation = only_given(
         priority=pool.get("priority"),
         namespaces=list(pool.get("namespaces") or []),
-        namespaceSelectors=_selectors(pool.get("namespace_selectors")),
-        serviceSelectors=_selectors(pool.get("service_selectors")),
+        namespaceSelectors=selectors_of(pool.get("namespace_selectors")),
+        serviceSelectors=selectors_of(pool.get("service_selectors")),
     )
     spec = {
         "addresses": [str(address) for address in pool["addresses"]],
         "autoAssign": bool(pool.get("auto_assign", True)),
         "avoidBuggyIPs": bool(pool.get("avoid_buggy_ips", False)),
-        **_given(serviceAllocation=allocation),
+        **only_given(serviceAllocation=allocation),
     }
     return _custom("IPAddressPool", str(pool["name"]), spec)
 
@@ -79,16 +83,16 @@ def _pool(pool: Plain) -> Object:
 def _l2_advertisement(one: Plain) -> Object:
     spec = {
         "ipAddressPools": one["pools"],
-        **_given(
+        **only_given(
             interfaces=[str(interface) for interface in one.get("interfaces") or []],
-            nodeSelectors=_selectors(one.get("node_selectors")),
+            nodeSelectors=selectors_of(one.get("node_selectors")),
         ),
     }
     return _custom("L2Advertisement", str(one["name"]), spec)
 
 
 def _bfd_profile(one: Plain) -> Object:
-    spec = _given(
+    spec = only_given(
         receiveInterval=one.get("receive"),
         transmitInterval=one.get("transmit"),
         detectMultiplier=one.get("multiplier"),
@@ -106,7 +110,7 @@ def _peer(one: Plain, asn: int) -> Object:
         "myASN": int(asn),
         "peerAddress": str(one["address"]),
         "peerPort": int(one.get("port") or 179),
-        **_given(
+        **only_given(
             peerASN=one.get("asn"),
             dynamicASN=one.get("dynamic_asn"),
             holdTime=_seconds(one.get("hold_time")),
@@ -118,7 +122,7 @@ def _peer(one: Plain, asn: int) -> Object:
             routerID=one.get("router_id"),
             dualStackAddressFamily=one.get("dual_stack") or None,
             enableGracefulRestart=one.get("graceful_restart") or None,
-            nodeSelectors=_selectors(one.get("node_selectors")),
+            nodeSelectors=selectors_of(one.get("node_selectors")),
             passwordSecret={"name": secret_name(one), "namespace": NAMESPACE} if one.get("password") else None,
         ),
     }
@@ -128,43 +132,25 @@ def _peer(one: Plain, asn: int) -> Object:
 def _bgp_advertisement(one: Plain) -> Object:
     spec = {
         "ipAddressPools": one["pools"],
-        **_given(
+        **only_given(
             peers=list(one.get("peers") or []),
             aggregationLength=one.get("aggregation_length"),
             aggregationLengthV6=one.get("aggregation_length_v6"),
             localPref=one.get("local_preference") or None,
             communities=list(one.get("communities") or []),
-            nodeSelectors=_selectors(one.get("node_selectors")),
+            nodeSelectors=selectors_of(one.get("node_selectors")),
         ),
     }
     return _custom("BGPAdvertisement", str(one["name"]), spec)
 
 
-def _selectors(given: t.Any) -> list[Object]:
-    return [
-        _given(
-            matchLabels=dict(one.get("match_labels") or {}),
-            matchExpressions=[
-                {"key": entry["key"], "operator": entry["operator"], **_given(values=list(entry.get("values") or []))}
-                for entry in one.get("match_expressions") or []
-            ],
-        )
-        for one in given or []
-    ]
-
-
-def _seconds(given: t.Any) -> t.Optional[str]:
+def _seconds(value: t.Any) -> t.Optional[str]:
     """A time as the API server itself would write it, so that nothing differs for ever."""
-    if given is None:
+    if value is None:
         return None
-    hours, rest = divmod(int(given), 3600)
+    hours, rest = divmod(int(value), 3600)
     minutes, seconds = divmod(rest, 60)
     return f"{hours}h{minutes}m{seconds}s" if hours else f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
-
-
-def _given(**values: t.Any) -> Object:
-    """Only what somebody has said."""
-    return {key: value for key, value in values.items() if value is not None and value not in ([], {})}
 
 
 def _custom(kind: str, name: str, spec: Object, api_version: str = _V1BETA1) -> Object:

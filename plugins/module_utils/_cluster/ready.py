@@ -12,7 +12,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Object, annotations_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import (
+    Object,
+    annotations_of,
+    labels_of,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service import ClusterError, Unreachable
 
 Predicate = t.Callable[[t.Mapping[str, t.Any]], t.Optional[str]]
@@ -180,12 +184,22 @@ def why_not_answering(obj: t.Mapping[str, t.Any]) -> str | None:
     return why_not_ready(obj) or (predicate(obj) if predicate else None)
 
 
-def why_not_released(pool: str, services: t.Iterable[Object]) -> str | None:
-    """Whether no service holds an address of this pool of MetalLB any more."""
+#: kinds of pools, and how a service says from which of them it has its address
+HELD: dict[str, t.Callable[[t.Mapping[str, t.Any]], str | None]] = {
+    "IPAddressPool": lambda service: annotations_of(service).get("metallb.io/ip-allocated-from-pool"),
+    "Eip": lambda service: labels_of(service).get("eip.openelb.kubesphere.io/v1alpha2"),
+}
+
+
+def why_not_released(kind: str, pool: str, services: t.Iterable[Object]) -> str | None:
+    """Whether no service holds an address of this pool any more.
+
+    :param kind: of the pool, one of ``HELD``.
+    """
     holders = []
     for service in services:
         metadata = service.get("metadata") or {}
-        if annotations_of(service).get("metallb.io/ip-allocated-from-pool") == pool:
+        if HELD[kind](service) == pool:
             ingress = (_status(service).get("loadBalancer") or {}).get("ingress") or []
             addresses = ", ".join(str(entry.get("ip") or entry.get("hostname")) for entry in ingress)
             holders.append(f"{metadata.get('namespace')}/{metadata.get('name')} ({addresses})")
@@ -273,6 +287,7 @@ def _timeout_text(timeout: float, missing: t.Mapping[str, str], causes: t.Sequen
 
 __all__ = (
     "ANSWERING",
+    "HELD",
     "READY",
     "Clock",
     "Predicate",

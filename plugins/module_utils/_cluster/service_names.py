@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import manifests
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Object, digest_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.openelb_objects import service_annotations
 
 SET = "service-names"
 IMAGE = "coredns"
@@ -37,6 +38,7 @@ def names_set(
     aliases: t.Mapping[str, str] | None = None,
     ttl: int = 30,
     dns_domain: str = "cluster.local",
+    balancer: str = "metallb",
 ) -> Object:
     """The set with the server, ready when its pods are.
 
@@ -45,6 +47,7 @@ def names_set(
     :param aliases: short names in the zone, and the ``SERVICE.NAMESPACE`` that each stands for.
     :param ttl: seconds that others may keep an answer.
     :param dns_domain: domain of the cluster's own DNS.
+    :param balancer: provider of the addresses, each of which is asked in its own way.
     """
     corefile = _corefile(zone, aliases or {}, ttl, dns_domain)
     return {
@@ -60,7 +63,7 @@ def names_set(
             ),
             _namespaced("v1", "ConfigMap", data={"Corefile": corefile}),
             _namespaced("apps/v1", "Deployment", spec=_deployment(bundle, corefile)),
-            _service(address),
+            _service(address, balancer),
         ],
     }
 
@@ -150,7 +153,7 @@ def _deployment(bundle: manifests.Bundle, corefile: str) -> Object:
     }
 
 
-def _service(address: str) -> Object:
+def _service(address: str, balancer: str) -> Object:
     service = _namespaced(
         "v1",
         "Service",
@@ -165,8 +168,11 @@ def _service(address: str) -> Object:
             ],
         },
     )
-    if address:
-        service["metadata"]["annotations"] = {"metallb.io/loadBalancerIPs": address}
+    asked = {"metallb.io/loadBalancerIPs": address} if address else {}
+    if balancer == "openelb":
+        asked = service_annotations(address)
+    if asked:
+        service["metadata"]["annotations"] = asked
     return service
 
 

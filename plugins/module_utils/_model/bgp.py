@@ -139,7 +139,7 @@ class BgpReader(EntryReader):
         if hold in (1, 2):
             rule = "A hold time is 0 for never, or at least 3 seconds."
             self._complain(f"{where}.hold_time", hold, rule, "Give 3 or more; 9 is short already.")
-        elif self._frr and isinstance(hold, int) and isinstance(keepalive, int) and keepalive * 3 > hold:
+        elif not self._native and isinstance(hold, int) and isinstance(keepalive, int) and keepalive * 3 > hold:
             rule = f"Three of them fit into hold_time, {hold}; else one lost packet ends the session."
             remedy = f"Use at most {max(hold // 3, 1)}." if hold else "Leave it out, or give hold_time."
             self._complain(f"{where}.keepalive", keepalive, rule, remedy)
@@ -150,13 +150,14 @@ class BgpReader(EntryReader):
             if WRONG in (one.address, other.address) or (one.address, one.port) != (other.address, other.port):
                 continue
             apart = one.node_selectors and other.node_selectors and one.node_selectors != other.node_selectors
-            if self._frr or not apart:
+            if not self._native or not apart:
+                who = "FRR" if self._frr else "OpenELB"
                 self._complain(
                     f"klubster_bgp.peers[{other_index}].address",
                     other.address,
                     f"klubster_bgp.peers[{index}] has this address too"
-                    + (", and FRR takes a router once." if apart else "."),
-                    "Remove one of the two." if self._frr else "Remove one, or give both other node_selectors.",
+                    + (f", and {who} takes a router once." if apart else "."),
+                    "Remove one of the two." if not self._native else "Remove one, or give both other node_selectors.",
                 )
         ids = {peer.router_id for peer in peers}
         if self._frr and len(ids) > 1:

@@ -6,17 +6,14 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
-from pathlib import Path
-from urllib.parse import urlsplit
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._model import sources
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import PROVIDERS, Provider
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused, absolute_path, one_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import one_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import WRONG, Complain
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec import Cni
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ARCHIVES = (".tgz", ".tar.gz")
 _DOCUMENTS = (".yml", ".yaml", ".json")
 Cluster = t.Mapping[str, t.Any]
@@ -118,24 +115,21 @@ class _Reader:
             able = ", ".join(one for one, other in PROVIDERS.items() if other.own_chart)
             self._refuse(name, given, f"{row.name} {why}; a chart of yours is for {able}.", "Remove it.")
             return ""
-        return self._url(given) if "://" in given else self._path(name, given)
+        if sources.is_url(given):
+            return sources.url(name, given, self._complain, what="chart", endings=_ARCHIVES)
+        return sources.path(name, given, self._complain)
 
     def chart_sha256(self, given: str | None, chart: str | None) -> str:
-        name, url = "klubster_cni_chart_sha256", "://" in (chart or "")
+        name, url = "klubster_cni_chart_sha256", sources.is_url(chart)
         if given is None:
             if url and self._row.own_chart:
-                rule = "What is fetched is used only when its sum is known."
-                self._refuse(name, None, rule, "Give the sha256 that its publisher states, 64 hexadecimal digits.")
+                sources.needs_sum(name, self._complain)
             return ""
         if not chart:
             self._refuse(
                 name, given, "There is no chart whose sum it would be.", "Set klubster_cni_chart, or remove it."
             )
-        elif not _SHA256.fullmatch(given):
-            self._refuse(
-                name, given, "A sha256 has 64 digits 0-9 and a-f.", "Copy it from the publisher's list of sums."
-            )
-        elif not url and not chart.endswith(_ARCHIVES):
+        elif sources.is_sum(name, given, self._complain) and not url and not chart.endswith(_ARCHIVES):
             self._refuse(name, given, "A folder has no sum; only a .tgz has one.", "Remove it, or name the .tgz.")
         return given
 
@@ -160,7 +154,7 @@ class _Reader:
         found: list[str] = []
         for index, text in enumerate(given):
             where = f"klubster_cni_manifests[{index}]"
-            path = self._path(where, text)
+            path = sources.path(where, text, self._complain)
             if path and not path.endswith(_DOCUMENTS):
                 self._refuse(
                     where, text, "It is a file of YAML or JSON.", "Name one that ends in .yml, .yaml or .json."
@@ -169,31 +163,6 @@ class _Reader:
                 self._refuse(where, text, "Each file is named once.", "Remove one of the two.")
             found.append(path)
         return tuple(found)
-
-    def _path(self, where: str, text: str) -> str:
-        try:
-            path = text[:1] + absolute_path(text[1:]) if text.startswith("~/") else absolute_path(text)
-        except Refused as exc:
-            self._refuse(where, text, exc.rule, exc.remedy)
-            return ""
-        return str(Path(path).expanduser())
-
-    def _url(self, text: str) -> str:
-        name = "klubster_cni_chart"
-        try:
-            parts = urlsplit(text)
-            secret, host = parts.username is not None, parts.hostname
-        except ValueError:
-            secret, host, parts = False, None, urlsplit("")
-        if secret:
-            shown = f"{parts.scheme}://…@{host}{parts.path}"
-            self._refuse(name, shown, "The plan shows this address, so no password may be in it.", "Remove it.")
-        elif parts.scheme not in ("https", "http") or not host:
-            rule = "A chart is fetched by https or http."
-            self._refuse(name, text, rule, "Name the address of its .tgz, or fetch it yourself and name the file.")
-        elif not parts.path.endswith(_ARCHIVES):
-            self._refuse(name, text, "A chart that is fetched is one file.", "Name the address of its .tgz.")
-        return text
 
     def _refuse(self, where: str, value: t.Any, rule: str, remedy: str) -> None:
         self._complain(where, value, rule, remedy)

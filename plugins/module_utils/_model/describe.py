@@ -41,10 +41,6 @@ def describe(plan: Plan, probes: t.Mapping[str, Probe], manifest: Manifest | Non
 
 def _cluster(plan: Plan, manifest: Manifest | None) -> list[str]:
     engine, api, networks, balancer = plan["engine"], plan["api"], plan["networks"], plan["load_balancer"]
-    pools = [
-        f"{pool['name']} ({', '.join(pool['addresses'])}) by {' and '.join(pool['announce'])}"
-        for pool in balancer["pools"]
-    ]
     cni = plan["cni"]
     return [
         f"cluster        {plan['name']}: {len(plan['servers'])} server(s), {len(plan['agents'])} agent(s)",
@@ -57,11 +53,21 @@ def _cluster(plan: Plan, manifest: Manifest | None) -> list[str]:
         + (", instead of kube-proxy too" if cni.get("service_proxy") else ""),
         *([f"{'':<15}chart {cni['chart']}"] if cni.get("chart") else []),
         f"services       {', '.join(networks['service'])}, DNS {networks['dns_address']} for {networks['dns_domain']}",
-        f"load balancer  {balancer['provider']}"
-        + (f" ({balancer['speaker']}): {'; '.join(pools) or 'no pools'}" if balancer["provider"] == "metallb" else ""),
+        f"load balancer  {balancer['provider']}" + _pools(balancer),
         *_peers(balancer["bgp"]),
         f"storage        {_storage(plan)}",
     ]
+
+
+def _pools(balancer: Plan) -> str:
+    if balancer["provider"] not in ("metallb", "openelb"):
+        return ""
+    pools = [
+        f"{pool['name']} ({', '.join(pool['addresses'])}) by {' and '.join(pool['announce'])}"
+        for pool in balancer["pools"]
+    ]
+    speaker = f" ({balancer['speaker']})" if balancer["provider"] == "metallb" else ""
+    return f"{speaker}: {'; '.join(pools) or 'no pools'}"
 
 
 def _peers(bgp: Plan) -> list[str]:
@@ -82,6 +88,8 @@ def _sources(plan: Plan, manifest: Manifest | None) -> list[str]:
     if engine["needs_bundle"]:
         bundle = f"{len(manifest.files)} files for {manifest.arch}" if manifest else "not there yet"
         found.append(f"{'bundle':<15}{engine['bundle_dir']} ({bundle})")
+    if plan["load_balancer"]["provider"] == "openelb":
+        found.append(f"{'OpenELB':<15}{plan['load_balancer']['openelb']['manifest']}")
     upstreams = [f"{one.component} {one.version}" for one in upstream.needed(plan)]
     if upstreams:
         found.append(f"{'layers':<15}{', '.join(upstreams)} in {plan['layers']['directory']}")

@@ -33,9 +33,11 @@ class EntryReader:
 
     def __init__(self, cluster: dict[str, t.Any], complain: Complain, place: Place) -> None:
         self._cluster, self._complain, self._place = cluster, complain, place
-        speaker = cluster["klubster_metallb_speaker"]
+        self._openelb = cluster["klubster_load_balancer"] == "openelb"
+        # Who speaks by MetalLB; what OpenELB cannot do is said elsewhere.
+        speaker = "" if self._openelb else cluster["klubster_metallb_speaker"]
         self._native, self._cni = speaker == "native", speaker == "cni"
-        self._frr = not (self._native or self._cni)
+        self._frr = not (self._openelb or self._native or self._cni)
 
     def _entries(self, variable: str, given: t.Any = None) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
         """Entries of a list with how the user would call them."""

@@ -15,8 +15,10 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_bala
     Bgp,
     L2Advertisement,
     LoadBalancer,
+    OpenElb,
     Pool,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.openelb import OpenElbReader
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema import WRONG
 
 if t.TYPE_CHECKING:
@@ -51,10 +53,38 @@ class BalancerReader(EntryReader):
         self._own_names("klubster_l2_advertisements", l2, pools, "l2")
         bgp = BgpReader(self._cluster, self._complain, self._place).read(pools, selecting, len(machines))
         self._needed(provider, pools, l2, bgp)
-        found = LoadBalancer(provider, self._mode, pools, self._cluster["klubster_metallb_speaker"], l2, bgp)
-        if self._cni:
+        self._strict_arp(provider, pools)
+        openelb = OpenElb()
+        if self._openelb:
+            reader = OpenElbReader(self._cluster, self._complain)
+            openelb = reader.manifest()
+            reader.refuse(pools, l2, bgp)
+        speaker = self._cluster["klubster_metallb_speaker"]
+        found = LoadBalancer(provider, self._mode, pools, speaker, l2, bgp, openelb)
+        if speaker == "cni":
             cni_speaker.refuse(self._cluster, machines, found, self._complain)
         return found
+
+    def _strict_arp(self, provider: t.Any, pools: t.Sequence[Pool]) -> None:
+        """IPVS puts the addresses of services on every node, and every node would answer for them.
+
+        https://metallb.io/installation/#preparation; OpenELB's guide on its Layer 2 mode says the same.
+        """
+        proxy = self._cluster["klubster_kube_proxy_config"]
+        if provider in _WITHOUT or proxy is WRONG or proxy.get("mode") != "ipvs":
+            return
+        # Then there is no kube-proxy, which is said elsewhere.
+        if self._cluster["klubster_cni_service_proxy"] is True:
+            return
+        ipvs = proxy.get("ipvs")
+        strict = ipvs.get("strictARP") if isinstance(ipvs, dict) else None
+        if strict is not True and any("l2" in pool.announce for pool in pools):
+            self._complain(
+                "klubster_kube_proxy_config.ipvs.strictARP",
+                strict,
+                "With IPVS all nodes have the addresses of services, and all would answer for them.",
+                "Set it to true, or announce the pools by bgp.",
+            )
 
     def _needed(self, provider: t.Any, pools: t.Sequence[Pool], l2: t.Sequence[L2Advertisement], bgp: Bgp) -> None:
         """What makes no sense without the other."""

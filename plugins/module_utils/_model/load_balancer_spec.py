@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-LoadBalancerName = t.Literal["metallb", "servicelb", "none"]
+LoadBalancerName = t.Literal["metallb", "openelb", "servicelb", "none"]
 LoadBalancerMode = t.Literal["l2", "bgp"]
 SpeakerName = t.Literal["native", "frr", "cni"]
 
@@ -132,6 +132,15 @@ class Bgp:
 
 
 @dataclass(frozen=True)
+class OpenElb:
+    """Where OpenELB comes from."""
+
+    #: file on the controller, or a URL; empty where OpenELB is not used
+    manifest: str = ""
+    manifest_sha256: str = ""
+
+
+@dataclass(frozen=True)
 class LoadBalancer:
     """Who gives services addresses."""
 
@@ -143,6 +152,7 @@ class LoadBalancer:
     speaker: SpeakerName = "native"
     l2_advertisements: tuple[L2Advertisement, ...] = ()
     bgp: Bgp = field(default_factory=Bgp)
+    openelb: OpenElb = field(default_factory=OpenElb)
 
 
 __all__ = (
@@ -155,6 +165,7 @@ __all__ = (
     "LoadBalancer",
     "LoadBalancerMode",
     "LoadBalancerName",
+    "OpenElb",
     "Pool",
     "Selector",
     "SpeakerName",

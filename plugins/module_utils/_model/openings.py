@@ -36,6 +36,9 @@ class _Row:
 _ETCD = _Row("tcp", "2379-2380", ("servers",), "server", pods=False)
 _KUBELET = _Row("tcp", "10250", ("machines",))
 _METALLB = (_Row("tcp", "7472,7946", ("machines",)), _Row("udp", "7946", ("machines",)))
+_OPENELB = _Row("tcp", "50052", ("machines",))
+# How its speakers find each other, which they do for L2 only.
+_OPENELB_L2 = (_Row("tcp", "7946", ("machines",)), _Row("udp", "7946", ("machines",)))
 _FRR_METRICS = _Row("tcp", "7473", ("machines",))
 _BGP = _Row("tcp", "179", ("routers",), pods=False)
 # One hop away, echo, and further.
@@ -46,7 +49,7 @@ _REGISTRY = _Row("tcp", "5001", ("machines",))
 
 def firewall_of(spec: ClusterSpec) -> dict[str, t.Any]:
     """What the machines' firewalls are told: the same for all of them, so that the plan stays small."""
-    rows, routers = _rows(spec), [*_watched_routers(spec), *_calling_routers(spec)]
+    rows, routers = _rows(spec), _speaking_routers(spec)
     return {
         "provider": spec.firewall.provider,
         "networks": {
@@ -69,18 +72,14 @@ def _outside(spec: ClusterSpec) -> list[str]:
     return list(dict.fromkeys([*spec.firewall.api_sources, *balancer]))
 
 
-def _calling_routers(spec: ClusterSpec) -> list[str]:
-    """Routers that may begin a session: Calico's speaker listens, MetalLB's begins each by itself."""
-    balancer = spec.load_balancer
-    if balancer.provider != "metallb" or balancer.speaker != "cni":
-        return []
-    return list(dict.fromkeys(peer.address for peer in balancer.bgp.peers))
+def _speaking_routers(spec: ClusterSpec) -> list[str]:
+    """Routers that speak first: by BFD, and where Calico or OpenELB listens. MetalLB begins its sessions itself."""
+    listens = spec.load_balancer.provider == "openelb" or _by_calico(spec)
+    return list(dict.fromkeys(peer.address for peer in spec.load_balancer.bgp.peers if peer.bfd_profile or listens))
 
 
-def _watched_routers(spec: ClusterSpec) -> list[str]:
-    """Routers that are watched by BFD, which speak first. A session of MetalLB itself begins at the node."""
-    peers = spec.load_balancer.bgp.peers
-    return list(dict.fromkeys(peer.address for peer in peers if peer.bfd_profile))
+def _by_calico(spec: ClusterSpec) -> bool:
+    return spec.load_balancer.provider == "metallb" and spec.load_balancer.speaker == "cni"
 
 
 def _rows(spec: ClusterSpec) -> list[_Row]:
@@ -91,14 +90,20 @@ def _rows(spec: ClusterSpec) -> list[_Row]:
         _Row(port.protocol, port.ports, ("machines",), pods=port.pods)
         for port in ports_of(spec.cni.provider, spec.cni.backend)
     ]
-    if _calling_routers(spec):
+    if _by_calico(spec):
         rows.append(_BGP)
     elif spec.load_balancer.provider == "metallb":
         rows += _METALLB
         if spec.load_balancer.speaker == "frr":
             rows.append(_FRR_METRICS)
-        if _watched_routers(spec):
+        if _speaking_routers(spec):
             rows.append(_BFD)
+    if spec.load_balancer.provider == "openelb":
+        rows.append(_OPENELB)
+        if any("l2" in pool.announce for pool in spec.load_balancer.pools):
+            rows += _OPENELB_L2
+        if spec.load_balancer.bgp.peers:
+            rows.append(_Row("tcp", str(spec.bgp_port), ("routers",), pods=False))
     if spec.api.provider == "keepalived":
         rows.append(_VRRP)
     if any(machine.k3s_config.get("embedded-registry") for machine in spec.machines):

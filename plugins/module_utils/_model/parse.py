@@ -793,7 +793,7 @@ class _Reader:
                     "It switches off what klubster_load_balancer names.",
                     "Take servicelb out of it, or set klubster_load_balancer: none.",
                 )
-        if provider == "metallb" and cluster["klubster_pools"] == []:
+        if provider in ("metallb", "openelb") and cluster["klubster_pools"] == []:
             self._warnings.append("klubster_pools is empty: services of type LoadBalancer get no address.")
         if provider == "metallb" and cluster["klubster_metallb_speaker"] == "frr" and layers.source == "bundle":
             self._complain(

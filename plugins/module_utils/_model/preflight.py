@@ -37,6 +37,9 @@ Probe = t.Mapping[str, t.Any]
 _FRR_ARCH = "amd64"
 #: of what runs in the machines' own network
 _METALLB_PORTS: dict[str, tuple[int, ...]] = {"native": (7472, 7946), "frr": (7472, 7473, 7946), "cni": ()}
+#: GoBGP's own interface, and metrics
+_OPENELB_PORTS = (50051, 50052)
+_OPENELB_MEMBERS = 7946
 _CONTROLLERS = {
     1: ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"),
     2: ("cpu", "cpuset", "memory", "pids"),
@@ -62,6 +65,7 @@ _OUR_PROGRAMS = (
     "kube-proxy",
     "kube-scheduler",
     "kubelet",
+    "openelb-speaker",
     "speaker",
 )
 _MADE_BY_CLUSTERS = re.compile(r"(cni|flannel|veth|kube|docker|br-|cali|cilium|lxc|podman)")
@@ -98,9 +102,22 @@ def ports_of(plan: Plan, role: str) -> list[int]:
     found = list(layout.node_ports)
     if role == "server":
         found += [plan["api"]["port"] if port == 6443 else port for port in layout.server_ports]
-    if plan["load_balancer"]["provider"] == "metallb":
-        found += _METALLB_PORTS[plan["load_balancer"]["speaker"]]
+    balancer = plan["load_balancer"]
+    if balancer["provider"] == "metallb":
+        found += _METALLB_PORTS[balancer["speaker"]]
+    if balancer["provider"] == "openelb":
+        found += _openelb_ports(balancer)
     return sorted([*found, *_network_ports(plan)])
+
+
+def _openelb_ports(balancer: Plan) -> list[int]:
+    """Of its speakers, which are in the machine's own network."""
+    found = list(_OPENELB_PORTS)
+    if any("l2" in pool["announce"] for pool in balancer["pools"]):
+        found.append(_OPENELB_MEMBERS)
+    if balancer["bgp"]["peers"]:
+        found.append(balancer["openelb"]["listen_port"])
+    return found
 
 
 def _network_ports(plan: Plan) -> list[int]:
@@ -644,14 +661,16 @@ class _Judge:
         balancer = self._plan["load_balancer"]
         near = [own for probe in probes.values() for _name, own in _networks(probe)]
         names = {entry["name"] for probe in probes.values() for entry in probe["interfaces"]}
-        if balancer["provider"] != "metallb" or not near:
+        if balancer["provider"] not in ("metallb", "openelb") or not near:
             return
         self._peers(balancer["bgp"]["peers"], near)
+        if balancer["provider"] == "openelb":
+            self._interfaces_of_all(balancer["pools"], probes)
         for index, pool in enumerate(balancer["pools"]):
             if "l2" not in pool["announce"]:
                 continue
             for position, text in enumerate(pool["addresses"]):
-                if not any(own.contains(span(text)) for own in near):
+                if balancer["provider"] == "metallb" and not any(own.contains(span(text)) for own in near):
                     self.warnings.append(
                         f"klubster_pools[{index}].addresses[{position}] = {text}: no machine has an interface in this"
                         " network, so others will find these addresses only over a route that you make."
@@ -666,6 +685,30 @@ class _Judge:
                         f"Use one of {', '.join(sorted(name for name in names if not _MADE_BY_CLUSTERS.match(name)))}.",
                     )
                 )
+
+    def _interfaces_of_all(self, pools: t.Sequence[t.Mapping[str, t.Any]], probes: t.Mapping[str, Probe]) -> None:
+        """OpenELB lets any node answer, and only where the interface is in the pool's network."""
+        for index, pool in enumerate(pools):
+            interface, text = "".join(pool["interfaces"]), pool["addresses"][0]
+            own = {
+                name: [network_around(one) for one in entry["addresses"]]
+                for name, probe in probes.items()
+                for entry in probe["interfaces"]
+                if entry["name"] == interface
+            }
+            if "l2" not in pool["announce"] or not own:
+                continue
+            without = [name for name in probes if name not in own]
+            if without:
+                rule = f"{', '.join(without)} has none of this name, and OpenELB may choose any machine to answer."
+                remedy = "Use a name that all machines have."
+                self.problems.append(Problem(f"klubster_pools[{index}].interfaces", interface, rule, remedy))
+            apart = [name for name, networks in own.items() if not any(net.contains(span(text)) for net in networks)]
+            if apart:
+                where = f"klubster_pools[{index}].addresses[0]"
+                rule = f"On {', '.join(apart)} {interface} is in another network, where OpenELB does not answer for it."
+                remedy = "Choose addresses of the interface's network, or announce the pool by bgp."
+                self.problems.append(Problem(where, text, rule, remedy))
 
     def _peers(self, peers: t.Sequence[t.Mapping[str, t.Any]], near: t.Sequence[Span]) -> None:
         for index, peer in enumerate(peers):

@@ -303,8 +303,7 @@ VARIABLES: tuple[Variable, ...] = (
         "str",
         "Provider of addresses for services. V(servicelb): k3s's own, which gives them the addresses of the nodes.",
         default="metallb",
-        choices=("metallb", "servicelb", "none"),
-        planned=("openelb",),
+        choices=("metallb", "openelb", "servicelb", "none"),
     ),
     Variable(
         "klubster_load_balancer_mode",
@@ -322,6 +321,12 @@ VARIABLES: tuple[Variable, ...] = (
         default="native",
         choices=("native", "frr", "cni"),
     ),
+    Variable(
+        "klubster_openelb_manifest",
+        "str",
+        "Manifest of OpenELB 0.6 or later: a file on the controller, or a URL. V(openelb) needs one.",
+    ),
+    Variable("klubster_openelb_manifest_sha256", "str", "Sum of this manifest; a URL needs it."),
     Variable("klubster_pools", "list", "Addresses for services.", default=[], elements="dict", options=POOL),
     Variable(
         "klubster_names",
@@ -595,8 +600,6 @@ def _type_remedy(kind: TypeName, value: t.Any) -> str:
 
 def _within_bounds(variable: Variable, value: t.Any) -> None:
     if variable.choices and value not in variable.choices:
-        if value in variable.planned:
-            raise Refused(f"{value!r} is not built yet.", one_of("", variable.choices))
         raise Refused(f"{value!r} is none of its choices.", one_of(value, variable.choices))
     low, high = variable.minimum, variable.maximum
     if low is not None and high is not None and not low <= value <= high:

@@ -58,7 +58,9 @@ class NamesReader:
         if address is WRONG:
             return ""
         pools = [text for pool in load_balancer.pools for text in pool.addresses if text is not WRONG]
-        if load_balancer.provider == "metallb" and not any(addresses.span(text).contains(address) for text in pools):
+        if load_balancer.provider in ("metallb", "openelb") and not any(
+            addresses.span(text).contains(address) for text in pools
+        ):
             remedy = "Take an address of klubster_pools, or leave this out."
             self._complain(f"{VARIABLE}.address", given, "No pool has it.", remedy)
         return str(address.text)

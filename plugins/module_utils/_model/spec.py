@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import PROVIDERS, kept
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import PROVIDERS, kept, ports_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer_spec import LoadBalancer, Pool
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.openings import firewall_of
 
@@ -23,6 +23,10 @@ EngineDownload = t.Literal["controller", "nodes"]
 Datastore = t.Literal["sqlite", "etcd", "external"]
 Profile = t.Literal["none", "cis"]
 FirewallName = t.Literal["auto", "firewalld", "ufw", "nftables", "none"]
+#: where BGP is spoken, and where OpenELB does when the pod network speaks it there already
+_BGP_PORT, _OTHER_BGP_PORT = 179, 17900
+#: GoBGP counts the paths that it may send in one byte
+_MOST_PATHS = 255
 ApiProvider = t.Literal["none", "keepalived", "kube_vip"]
 #: who moves the API's address between the servers, as messages name them
 MOVERS = {"keepalived": "keepalived", "kube_vip": "kube-vip"}
@@ -220,6 +224,15 @@ class ClusterSpec:
         return kept(self.cni_layer, cni.backend, self.networks.pod, service_proxy=cni.service_proxy)
 
     @property
+    def bgp_port(self) -> int:
+        """Where OpenELB's speakers listen; two programs cannot have the same port."""
+        taken = any(
+            (port.protocol, port.ports) == ("tcp", str(_BGP_PORT))
+            for port in ports_of(self.cni.provider, self.cni.backend)
+        )
+        return _OTHER_BGP_PORT if taken else _BGP_PORT
+
+    @property
     def needs_bundle(self) -> bool:
         """Whether the engine, or a layer above it, comes from the source bundle."""
         chart = PROVIDERS[self.cni_layer].chart == "bundle" and not self.cni.chart
@@ -269,6 +282,11 @@ class ClusterSpec:
             "plugins": PROVIDERS[self.cni_layer].plugins,
         }
         data["engine"]["needs_bundle"] = self.needs_bundle
+        # Every speaker announces every node.
+        data["load_balancer"]["openelb"] |= {
+            "listen_port": self.bgp_port,
+            "paths": min(len(self.machines), _MOST_PATHS),
+        }
         data["hosts"] = _plain(self.hosts)
         data["firewall"] = firewall_of(self)
         return data

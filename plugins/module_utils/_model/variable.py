@@ -28,8 +28,6 @@ class Variable:
     #: never shown, and never part of the plan
     secret: bool = False
     choices: tuple[str, ...] = ()
-    #: values of the design that are not built yet
-    planned: tuple[str, ...] = ()
     minimum: int | None = None
     maximum: int | None = None
     #: type of a list's elements, or of a dict's values where its keys are free

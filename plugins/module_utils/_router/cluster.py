@@ -58,7 +58,7 @@ def router_data(plan: Plain, peer: str, *, asn: t.Optional[int] = None, listen: 
         group[f"ipv{family}"] = {
             "prefix_list_in": f"{name}-in{suffix}",
             "prefix_list_out": f"{name}-out{suffix}",
-            "maximum_prefix": _count(accepted[family]),
+            "maximum_prefix": _count(accepted[family], _ways(balancer)),
         }
     data: Data = {"prefix_lists": lists}
     if told["ebgp_multihop"]:
@@ -67,7 +67,7 @@ def router_data(plan: Plain, peer: str, *, asn: t.Optional[int] = None, listen: 
         group |= {"bfd": True, "bfd_profile": f"{name}-{told['bfd_profile']}"}
         data["bfd_profiles"] = {group["bfd_profile"]: _profile(balancer["bgp"], told["bfd_profile"])}
     speakers = [told["source_address"] or node["address"] for node in plan["machines"] if _may_speak(node, told)]
-    paths = min(max(len(speakers), 1), _MOST_PATHS)
+    paths = min(max(len(speakers), _ways(balancer)), _MOST_PATHS)
     inside = "paths_internal" if own == group["remote_as"] else "paths"
     data["bgp"] = {
         "asn": own,
@@ -131,14 +131,22 @@ def _pods(plan: Plain, family: int) -> list[Data]:
     return [{"prefix": text, "ge": _POD_BLOCKS[family], "le": announcing.WHOLE[family]} for text in networks]
 
 
-def _count(rules: t.Sequence[Data]) -> int:
-    """How many prefixes fit: a cluster that announces more is out of its mind."""
+def _ways(balancer: Plain) -> int:
+    """Next hops that one node announces for an address: of OpenELB every node announces all."""
+    return int(balancer["openelb"]["paths"]) if balancer["provider"] == "openelb" else 1
+
+
+def _count(rules: t.Sequence[Data], ways: int) -> int:
+    """How many prefixes fit: a cluster that announces more is out of its mind.
+
+    :param ways: by which each may come from one neighbour; routers count them all.
+    """
     total = 0
     for rule in rules:
         own = int(rule["prefix"].partition("/")[2])
         last = rule.get("le", own)
         total += sum(1 << (length - own) for length in range(rule.get("ge", own), last + 1))
-    return min(max(total, 1), _MOST_PREFIXES)
+    return min(max(total, 1) * ways, _MOST_PREFIXES)
 
 
 def _profile(bgp: Plain, name: str) -> Data:

@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import calico_bgp
+from ansible_collections.kateskit.klubster.plugins.module_utils._status import openelb
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import (
     LoadBalancedService,
     Object,
@@ -28,8 +29,12 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.observe 
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.text import clean, count
 
 _POOL_OF = ("metallb.io/ip-allocated-from-pool", "metallb.universe.tf/ip-allocated-from-pool")
-_ASKED_POOL = ("metallb.io/address-pool", "metallb.universe.tf/address-pool")
-_ASKED_ADDRESS = ("metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs")
+_ASKED_POOL = ("metallb.io/address-pool", "metallb.universe.tf/address-pool", "eip.openelb.kubesphere.io/v1alpha2")
+_ASKED_ADDRESS = (
+    "metallb.io/loadBalancerIPs",
+    "metallb.universe.tf/loadBalancerIPs",
+    "eip.openelb.kubesphere.io/v1alpha1",
+)
 _SERVICE_OF_SLICE = "kubernetes.io/service-name"
 
 Range = tuple[int, int, int]
@@ -226,6 +231,19 @@ def _why_waiting(service: Object, snapshot: Snapshot, pools: t.Sequence[Pool], *
         return "no node has taken it; its port may be taken on all of them" if within else nobody
     if not pools:
         return "there is no pool of addresses"
+    passed_over = _passed_over(service, snapshot["pools"])
+    return passed_over or _why_not_of_these(service, pools)
+
+
+def _passed_over(service: Object, pools: t.Sequence[Object]) -> str:
+    """MetalLB serves every service, OpenELB those that name it."""
+    key, value = openelb.ASKS
+    if annotations_of(service).get(key) == value or not any(pool.get("kind") == openelb.KIND for pool in pools):
+        return ""
+    return f"OpenELB serves only those with the annotation {key}: {value}"
+
+
+def _why_not_of_these(service: Object, pools: t.Sequence[Pool]) -> str:
     asked = _first(service, _ASKED_ADDRESS) or clean(spec_of(service).get("loadBalancerIP"))
     ranges = [entry for pool in pools for text in pool["addresses"] for entry in [parse_range(text)] if entry]
     outside = [

@@ -14,12 +14,13 @@ import ssl
 import time
 import traceback
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.calico_bgp import VERSION as CALICO
+from ansible_collections.kateskit.klubster.plugins.module_utils._status import openelb
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Object, Snapshot
 
 try:
@@ -188,11 +189,9 @@ def _snapshot(server: str, get: Get, now: str, version: str, failing: list[str])
     def every(path: str, kind: str) -> list[Object]:
         return _list(get, path, kind) or []
 
-    metallb = "/apis/metallb.io/v1beta1/"
     services = every("/api/v1/services", "Service")
     balanced = any((service.get("spec") or {}).get("type") == "LoadBalancer" for service in services)
-    pools = _list(get, metallb + "ipaddresspools", "IPAddressPool")
-    advertisements = [] if pools is None else _advertisements(get, metallb)
+    balancer = _metallb(get) or _openelb(get) or _Balancer()
     workloads = every("/apis/apps/v1/daemonsets", "DaemonSet") + every("/apis/apps/v1/deployments", "Deployment")
     return Snapshot(
         server=server,
@@ -211,13 +210,47 @@ def _snapshot(server: str, get: Get, now: str, version: str, failing: list[str])
             for entry in every("/apis/networking.k8s.io/v1/servicecidrs", "ServiceCIDR")
             for network in (entry.get("spec") or {}).get("cidrs") or []
         ],
-        pools=pools,
-        advertisements=None if pools is None else advertisements,
-        announcements=None if pools is None else _announcements(get, metallb, advertisements),
-        bgp_peers=(_list(get, _BGP_PEERS, "BGPPeer") or []) if _by_bgp(advertisements) else [],
-        calico_bgp=_by_calico(get) if pools and not advertisements else [],
+        pools=balancer.pools,
+        advertisements=balancer.advertisements,
+        announcements=balancer.announcements,
+        bgp_peers=balancer.peers,
+        calico_bgp=balancer.calico,
         events=every("/api/v1/events?fieldSelector=type%3DWarning", "Event"),
     )
+
+
+@dataclass(frozen=True)
+class _Balancer:
+    """Who hands out addresses; without any, the API serves none of its kinds."""
+
+    pools: list[Object] | None = None
+    advertisements: list[Object] | None = None
+    announcements: list[Object] | None = None
+    peers: list[Object] = field(default_factory=list)
+    #: of the pod network, where it speaks for the pools
+    calico: list[Object] = field(default_factory=list)
+
+
+def _metallb(get: Get) -> _Balancer | None:
+    group = "/apis/metallb.io/v1beta1/"
+    pools = _list(get, group + "ipaddresspools", "IPAddressPool")
+    if pools is None:
+        return None
+    advertisements = _advertisements(get, group)
+    peers = (_list(get, _BGP_PEERS, "BGPPeer") or []) if _by_bgp(advertisements) else []
+    calico = _by_calico(get) if pools and not advertisements else []
+    return _Balancer(pools, advertisements, _announcements(get, group, advertisements), peers, calico)
+
+
+def _openelb(get: Get) -> _Balancer | None:
+    eips = _list(get, openelb.GROUP + "eips", openelb.KIND)
+    if eips is None:
+        return None
+    advertisements, peers = openelb.advertisements(eips), list[Object]()
+    if _by_bgp(advertisements):
+        confs = _list(get, openelb.GROUP + "bgpconfs", "BgpConf") or []
+        peers = openelb.peers(_list(get, openelb.GROUP + "bgppeers", "BgpPeer") or [], confs)
+    return _Balancer(openelb.pools(eips), advertisements, None, peers)
 
 
 def _advertisements(get: Get, group: str) -> list[Object]:

@@ -40,7 +40,7 @@ class Snapshot(t.TypedDict):
     pools: t.Optional[list[Object]]
     advertisements: t.Optional[list[Object]]
     announcements: t.Optional[list[Object]]
-    #: MetalLB's BGPPeer objects; asked for only where BGP is used
+    #: MetalLB's BGPPeer objects, or what OpenELB's say in their words; asked for only where BGP is used
     bgp_peers: list[Object]
     #: Calico's BGPConfiguration and BGPPeer objects; asked for only where MetalLB announces nothing
     calico_bgp: list[Object]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.kateskit.klubster.plugins.filter.bgp_router import FilterModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.metallb_objects import custom_resources
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import metallb_objects, openelb_objects
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import Parsed
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import parse as read_inventory
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import frr
@@ -51,7 +51,10 @@ def test_the_guides_have_snippets() -> None:
 def test_the_model_takes_what_a_guide_shows(variables: dict[str, t.Any]) -> None:
     balancer = read(variables).spec.as_dict()["load_balancer"]
     assert [pool["name"] for pool in balancer["pools"]] == [pool["name"] for pool in variables["klubster_pools"]]
-    kinds = {obj["kind"] for obj in custom_resources(balancer)}
+    if balancer["provider"] == "openelb":
+        assert "Eip" in {obj["kind"] for obj in openelb_objects.custom_resources(balancer)}
+        return
+    kinds = {obj["kind"] for obj in metallb_objects.custom_resources(balancer)}
     assert kinds & {"L2Advertisement", "BGPAdvertisement"}
 
 

@@ -11,8 +11,9 @@ from unittest.mock import MagicMock
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.action.preflight_check import ActionModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import charts, helm, upstream
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import charts, helm, openelb, upstream
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._charts import chart_problems
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._openelb import openelb_problems
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._upstream import fetch_manifests
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_model"))
@@ -83,6 +84,30 @@ def test_a_chart_is_fetched_once_and_another_one_is_refused(tmp_path: Path, monk
     assert problem.variable == "klubster_cni_chart"
     assert "has to be fetched" in problem.rule
     assert "fetch the chart yourself" in problem.remedy
+
+
+def test_openelbs_manifest_is_fetched_once_and_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "mirror").mkdir()
+    other = b"{apiVersion: v1, kind: Namespace, metadata: {name: other}}"
+    (tmp_path / "mirror/openelb.yaml").write_bytes(other)
+    sha256 = hashlib.sha256(other).hexdigest()
+    pools = [{"name": "home", "addresses": ["192.168.1.240/29"], "interfaces": ["eth0"]}]
+    with serving(tmp_path / "mirror") as (mirror, asked):
+        given = {
+            "klubster_load_balancer": "openelb",
+            "klubster_openelb_manifest": f"{mirror}/openelb.yaml",
+            "klubster_pools": pools,
+        }
+        wanted = plan(**given, klubster_openelb_manifest_sha256=sha256)
+        for _time in range(2):
+            (problem,) = openelb_problems(wanted)
+            assert (problem.variable, "does not define the kind Eip" in problem.rule) == (openelb.VARIABLE, True)
+        assert asked == ["/openelb.yaml"]
+        (problem,) = openelb_problems(plan(**given, klubster_openelb_manifest_sha256="0" * 64))
+    assert problem.variable == "klubster_openelb_manifest"
+    assert "has to be fetched" in problem.rule
+    assert "fetch the manifest yourself" in problem.remedy
+    assert openelb_problems(plan()) == []
 
 
 def test_a_network_that_cannot_be_made_is_refused_with_the_rest(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

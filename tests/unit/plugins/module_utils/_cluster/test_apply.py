@@ -472,6 +472,38 @@ def test_removal_waits_for_finalizers_and_says_what_holds() -> None:
         apply(cluster, one(namespace()), timeout=2)
 
 
+def test_a_controller_stays_until_what_it_has_to_let_go_is_gone() -> None:
+    """Its pods take off the finalizers; without them the custom resources would stay for ever."""
+    cluster, clock = FakeCluster(), FakeClock()
+    apply(cluster, one(namespace(), definition(), deployment(), pool()), wait=False)
+    held, controller = Ref(POOL, "one", "house"), Ref(DEPLOYMENT, "web", "house")
+    cluster.finalized.add(held)
+
+    def let_go() -> None:
+        if controller in cluster.objects:
+            del cluster.objects[held]
+
+    clock.at(3, let_go)
+    report = apply(cluster, one(namespace(), config_map("a")), clock)
+    assert [ref for ref in (held, controller) if ref in cluster.objects] == []
+    order = done(report)
+    assert order.index("removed IPAddressPool house/one") < order.index("removed Deployment house/web")
+
+
+@pytest.mark.parametrize("names", [("old", "new"), ("new", "old")])
+def test_a_set_goes_before_another_comes_instead_of_it(names: tuple[str, str]) -> None:
+    """Two load balancers at once would want the same ports."""
+    cluster = FakeCluster()
+    sets = {
+        "old": one(namespace("old"), deployment("old") | {"spec": {"replicas": 0}}, namespace(), name="old"),
+        "new": one(namespace("new"), name="new"),
+    }
+    apply(cluster, sets["old"], wait=False)
+    data = [sets["new"][0] if name == "new" else {"name": "old", "state": "absent"} for name in names]
+    changes = done(apply(cluster, data))
+    assert changes.index("removed ConfigMap kube-system/klubster-set-old") < changes.index("created Namespace new")
+
+
 def test_workloads_are_waited_for() -> None:
     cluster, clock = FakeCluster(), FakeClock()
     ref = Ref(DEPLOYMENT, "web", "house")

@@ -438,12 +438,14 @@ PLAN: Object = {
         "bgp": {},
     },
 }
+#: whoever is not chosen leaves before the other one comes
+BALANCERS = ("load-balancer-openelb", "load-balancer")
 TEST_TAGS: list[tuple[list[str], list[str], list[str]]] = [
-    (["all"], [], ["cni", "storage-local-path", "load-balancer", "service-names"]),
-    ([], [], ["cni", "storage-local-path", "load-balancer", "service-names"]),
+    (["all"], [], ["cni", "storage-local-path", *BALANCERS, "service-names"]),
+    ([], [], ["cni", "storage-local-path", *BALANCERS, "service-names"]),
     (["storage"], [], ["storage-local-path"]),
-    (["load_balancer", "cni"], [], ["cni", "load-balancer"]),
-    (["all"], ["cni", "names"], ["storage-local-path", "load-balancer"]),
+    (["load_balancer", "cni"], [], ["cni", *BALANCERS]),
+    (["all"], ["cni", "names"], ["storage-local-path", *BALANCERS]),
     (["machine", "storage"], ["storage"], []),
 ]
 
@@ -456,7 +458,8 @@ def test_the_layers_that_the_tags_name(
 
 
 def test_layers_are_what_their_own_builders_say(bundle: FakeBundle) -> None:
-    cni, storage, load_balancer, names = layers.layer_sets(bundle, PLAN, [], [])
+    cni, storage, other, load_balancer, names = layers.layer_sets(bundle, PLAN, [], [])
+    assert other == {"name": "load-balancer-openelb", "state": "absent"}
     assert cni == flannel.flannel_set(bundle, networks=["10.244.0.0/16"])
     assert storage == local_path.local_path_set(bundle, path="/data", class_name="disk")
     assert load_balancer == metallb.metallb_set(bundle, pools=PLAN["load_balancer"]["pools"])
@@ -465,7 +468,7 @@ def test_layers_are_what_their_own_builders_say(bundle: FakeBundle) -> None:
 
 @pytest.mark.parametrize(("agents", "wanted"), [(["node2"], False), ([], True)])
 def test_servers_announce_where_nobody_else_is_there(bundle: FakeBundle, agents: list[str], wanted: bool) -> None:
-    (found,) = layers.layer_sets(bundle, {**PLAN, "agents": agents}, ["load_balancer"], [])
+    (_other, found) = layers.layer_sets(bundle, {**PLAN, "agents": agents}, ["load_balancer"], [])
     speaker = manifests.container(by_kind(found)["DaemonSet"], "speaker")
     assert ("--ignore-exclude-lb" in (speaker.get("args") or [])) is wanted
 
@@ -491,7 +494,7 @@ def test_layers_that_are_switched_off(bundle: FakeBundle) -> None:
         "load_balancer": {"provider": "none", "pools": []},
         "names": {"zone": ""},
     }
-    cni, storage, load_balancer, names = layers.layer_sets(bundle, plan, [], [])
+    cni, storage, load_balancer, _other, names = layers.layer_sets(bundle, plan, [], [])
     assert (cni["definitions"], cni["fixed"]) == ([], {"provider": "none"})
     assert storage == {"name": "storage-local-path", "state": "absent"}
     assert load_balancer == {"name": "load-balancer", "state": "absent"}

@@ -106,8 +106,17 @@ def service(name: str, pool: str, ip: str) -> Object:
 
 def test_released() -> None:
     services = [service("b", "p", "10.0.0.2"), service("a", "p", "10.0.0.1"), service("c", "q", "10.0.0.3"), {}]
-    assert why_not_released("p", services) == "services still hold its addresses: n/a (10.0.0.1); n/b (10.0.0.2)"
-    assert why_not_released("r", services) is None
+    held = "services still hold its addresses: n/a (10.0.0.1); n/b (10.0.0.2)"
+    assert why_not_released("IPAddressPool", "p", services) == held
+    assert why_not_released("IPAddressPool", "r", services) is None
+
+
+def test_an_address_of_openelb_is_held_by_a_label() -> None:
+    held = service("a", "of another load balancer", "10.0.0.1")
+    held["metadata"]["labels"] = {"eip.openelb.kubesphere.io/v1alpha2": "p"}
+    assert why_not_released("Eip", "p", [held]) == "services still hold its addresses: n/a (10.0.0.1)"
+    del held["metadata"]["labels"]
+    assert why_not_released("Eip", "p", [held]) is None
 
 
 def test_the_waiter_asks_until_nothing_is_missing() -> None:

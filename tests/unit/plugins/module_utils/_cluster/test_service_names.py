@@ -69,6 +69,14 @@ def test_the_address_is_asked_for_only_when_it_is_given() -> None:
     assert given == {"metallb.io/loadBalancerIPs": "10.0.0.53"}
 
 
+def test_openelb_is_asked_in_its_own_way() -> None:
+    """It passes over services that do not name it."""
+    named = {"lb.kubesphere.io/v1alpha1": "openelb"}
+    assert objects(balancer="openelb")["Service"]["metadata"]["annotations"] == named
+    given = objects(balancer="openelb", address="10.0.0.53")["Service"]["metadata"]["annotations"]
+    assert given == {**named, "eip.openelb.kubesphere.io/v1alpha1": "10.0.0.53"}
+
+
 def test_both_protocols_reach_ports_that_the_pods_have() -> None:
     found = objects()
     (container,) = found["Deployment"]["spec"]["template"]["spec"]["containers"]

@@ -150,5 +150,6 @@ def test_without_layers_of_ours_nothing_is_read(tmp_path: Path, provider: str) -
         ("cni-policies", "absent"),
         ("storage-local-path", "absent"),
         ("load-balancer", "absent"),
+        ("load-balancer-openelb", "absent"),
         ("service-names", "absent"),
     ]

@@ -116,6 +116,37 @@ KUBE_VIP: dict[str, t.Any] = {
 }
 
 
+OPENELB: dict[str, t.Any] = {
+    "klubster_load_balancer": "openelb",
+    "klubster_openelb_manifest": "/srv/openelb.yaml",
+    "klubster_pools": [{"name": "home", "addresses": ["192.168.1.240-192.168.1.247"], "interfaces": ["eth0"]}],
+}
+OPENELB_BGP: dict[str, t.Any] = {
+    **OPENELB,
+    "klubster_load_balancer_mode": "bgp",
+    "klubster_pools": [{"name": "far", "addresses": ["203.0.113.0/24"]}],
+    "klubster_bgp": {"asn": 65001, "peers": [PEER]},
+}
+
+
+def elb(rule: str, remedy: str, where: str, value: t.Any = REMOVED, **changes: t.Any) -> Bad:
+    """A mistake with OpenELB, which announces by BGP; other variables by their names without the prefix."""
+    named = {f"klubster_{name}": entry for name, entry in changes.items()}
+    return Bad(OPENELB_BGP | named, f"klubster_{where}", rule, remedy, value=value)
+
+
+def elb_pool(rule: str, remedy: str, where: str, value: t.Any = REMOVED, **entry: t.Any) -> Bad:
+    """A mistake in OpenELB's only pool, which is announced by L2."""
+    entries = [{**OPENELB["klubster_pools"][0], **entry}]
+    return Bad({**OPENELB, "klubster_pools": entries}, f"klubster_pools[0].{where}", rule, remedy, value=value)
+
+
+def elb_peer(rule: str, remedy: str, where: str, value: t.Any = REMOVED, **entry: t.Any) -> Bad:
+    """A mistake in OpenELB's only peer."""
+    given = {"asn": 65001, "peers": [{key: one for key, one in (PEER | entry).items() if one is not REMOVED}]}
+    return elb(rule, remedy, f"bgp.peers[0].{where}", value, bgp=given)
+
+
 def bgp(rule: str, remedy: str, where: str, value: t.Any = REMOVED, **entries: t.Any) -> Bad:
     """A mistake in ``klubster_bgp``, whose peer is right; an entry ``frr`` or ``calico`` is for that speaker."""
     frr, pools = FRR if entries.pop("frr", False) else {}, entries.pop("pools", None)
@@ -655,7 +686,190 @@ BAD: dict[str, Bad] = {
     "MTU text": one("klubster_cni_mtu", "auto", "a whole number", "whole number"),
     # load balancer
     "load balancer unknown": one("klubster_load_balancer", "metalb", "none of its choices", "'metallb'"),
-    "load balancer of the future": one("klubster_load_balancer", "openelb", "not built yet", "metallb"),
+    "OpenELB without its manifest": elb(
+        "neither in the bundle", "deploy/openelb.yaml", "openelb_manifest", None, openelb_manifest=REMOVED
+    ),
+    "OpenELB's manifest at a relative path": elb(
+        "path is absolute", "/srv/", "openelb_manifest", "openelb.yaml", openelb_manifest="openelb.yaml"
+    ),
+    "OpenELB's manifest without a sum": elb(
+        "only when its sum is known",
+        "64 hexadecimal",
+        "openelb_manifest_sha256",
+        None,
+        openelb_manifest="https://example.org/openelb.yaml",
+    ),
+    "OpenELB's manifest is a folder of the web": elb(
+        "is one file",
+        ".yaml",
+        "openelb_manifest",
+        "https://example.org/deploy",
+        openelb_manifest="https://example.org/deploy",
+        openelb_manifest_sha256="0" * 64,
+    ),
+    "OpenELB's manifest by a password": elb(
+        "no password may be in it",
+        "Remove it",
+        "openelb_manifest",
+        "https://…@example.org/openelb.yaml",
+        openelb_manifest="https://me:secret@example.org/openelb.yaml",
+        openelb_manifest_sha256="0" * 64,
+    ),
+    "sum of OpenELB's manifest too short": elb(
+        "has 64 digits", "publisher's list", "openelb_manifest_sha256", "abc", openelb_manifest_sha256="abc"
+    ),
+    "OpenELB: pool of two ranges": elb_pool(
+        "one network or range",
+        "a pool of each",
+        "addresses",
+        ["192.168.1.240/30", "192.168.1.244/30"],
+        addresses=["192.168.1.240/30", "192.168.1.244/30"],
+    ),
+    "OpenELB: pool of IPv6": elb_pool(
+        "no IPv6", "metallb", "addresses[0]", "2001:db8:5::/64", addresses=["2001:db8:5::/64"]
+    ),
+    "OpenELB: pool announced in both ways": Bad(
+        {
+            **OPENELB,
+            "klubster_pools": [{**OPENELB["klubster_pools"][0], "announce": "both"}],
+            "klubster_bgp": OPENELB_BGP["klubster_bgp"],
+        },
+        "klubster_pools[0].announce",
+        "in one way",
+        "l2 or bgp",
+        value="both",
+    ),
+    "OpenELB: pool without an interface": elb_pool("on one interface", "[eth0]", "interfaces", [], interfaces=[]),
+    "OpenELB: pool on two interfaces": elb_pool(
+        "on one interface", "[eth0]", "interfaces", ["eth0", "eth1"], interfaces=["eth0", "eth1"]
+    ),
+    "OpenELB: pool without buggy addresses": elb_pool(
+        "every address", "without .0 and .255", "avoid_buggy_ips", True, avoid_buggy_ips=True
+    ),
+    "OpenELB: pool for some services": elb_pool(
+        "by their labels",
+        "metallb",
+        "service_selectors",
+        [{"app": "a"}],
+        service_selectors=[{"match_labels": {"app": "a"}}],
+    ),
+    "OpenELB: pool for namespaces by comparisons": elb_pool(
+        "one set of labels",
+        "match_labels only",
+        "namespace_selectors",
+        [["a"]],
+        namespace_selectors=[{"match_expressions": [{"key": "a", "operator": "Exists"}]}],
+    ),
+    "OpenELB: pool for namespaces by two sets of labels": elb_pool(
+        "one set of labels",
+        "one selector",
+        "namespace_selectors",
+        [{"a": "b"}, {"c": "d"}],
+        namespace_selectors=[{"match_labels": {"a": "b"}}, {"match_labels": {"c": "d"}}],
+    ),
+    "OpenELB: pool for namespaces, not given out": elb_pool(
+        "by itself", "Leave it out", "auto_assign", False, auto_assign=False, namespaces=["web"]
+    ),
+    "OpenELB: pool with a number and no namespaces": elb_pool("first", "namespaces", "priority", 5, priority=5),
+    "OpenELB: pool with a long name": elb_pool("as a label", "Shorten", "name", name=f"{'a' * 40}.{'b' * 40}"),
+    "OpenELB: two pools for everybody": elb(
+        "OpenELB has one such pool",
+        "auto_assign: false",
+        "pools[1].auto_assign",
+        True,
+        pools=[
+            {"name": "a", "addresses": ["203.0.113.0/25"]},
+            {"name": "b", "addresses": ["203.0.113.128/25"]},
+        ],
+    ),
+    "OpenELB: advertisement by L2": Bad(
+        {
+            **OPENELB,
+            "klubster_l2_advertisements": [{"name": "wired", "node_selectors": [{"match_labels": {"a": "b"}}]}],
+        },
+        "klubster_l2_advertisements",
+        "no advertisements",
+        "interface in the pool",
+        value=["wired"],
+    ),
+    "OpenELB: password": elb(
+        "plain text", "metallb, which has Secrets", "bgp_passwords", "(masked)", bgp_passwords={"router2": "s3cret"}
+    ),
+    "OpenELB: advertisement by BGP": elb(
+        "each address alone to all peers",
+        "metallb",
+        "bgp.advertisements",
+        ["wide"],
+        bgp={"asn": 65001, "peers": [PEER], "advertisements": [{"name": "wide", "aggregation_length": 24}]},
+    ),
+    "OpenELB: communities": elb(
+        "no communities",
+        "metallb",
+        "bgp.communities",
+        ["a"],
+        bgp={"asn": 65001, "peers": [PEER], "communities": {"a": "1:2"}},
+    ),
+    "OpenELB: BFD profile": elb(
+        "has no BFD",
+        "metallb",
+        "bgp.bfd_profiles",
+        ["fast"],
+        bgp={"asn": 65001, "peers": [PEER], "bfd_profiles": [{"name": "fast"}]},
+    ),
+    "OpenELB: number too large": elb(
+        "up to 2147483647", "64512", "bgp.asn", 4200000001, bgp={"asn": 4200000001, "peers": [PEER]}
+    ),
+    "OpenELB: peer with a number too large": elb_peer("up to 2147483647", "64512", "asn", 4200000001, asn=4200000001),
+    "OpenELB: peer of its own system": elb_peer("other autonomous systems", "another number", "asn", 65001, asn=65001),
+    "OpenELB: peer finds its number": elb_peer(
+        "finds out by itself", "metallb", "dynamic_asn", "external", asn=REMOVED, dynamic_asn="external"
+    ),
+    "OpenELB: peer by BFD": elb_peer("have BFD", "metallb", "bfd_profile", "fast", bfd_profile="fast"),
+    "OpenELB: peer from an address": elb_peer(
+        "to speak from",
+        "metallb",
+        "source_address",
+        "192.168.1.11",
+        source_address="192.168.1.11",
+        node_selectors=[{"match_labels": {"kubernetes.io/hostname": "node1"}}],
+    ),
+    "OpenELB: peer with a router id": elb_peer("differs", "metallb", "router_id", "10.0.0.1", router_id="10.0.0.1"),
+    "OpenELB: peer that restarts gracefully": elb_peer(
+        "graceful restart", "metallb", "graceful_restart", True, graceful_restart=True
+    ),
+    "OpenELB: peer of both families": elb_peer("IPv6", "metallb", "dual_stack", True, dual_stack=True),
+    "OpenELB: peer by IPv6": elb_peer("no IPv6", "IPv4 address", "address", "2001:db8::2", address="2001:db8::2"),
+    "OpenELB: peer that is held for ever": elb_peer("0 for 90", "3 or more", "hold_time", 0, hold_time=0),
+    "OpenELB: peer keepalive too long": elb_peer(
+        "Three of them fit", "at most 3", "keepalive", 4, keepalive=4, hold_time=9
+    ),
+    "OpenELB: peer of nodes by two selectors": elb_peer(
+        "one selector",
+        "operator In",
+        "node_selectors",
+        [{"a": "b"}, {"a": "c"}],
+        node_selectors=[{"match_labels": {"a": "b"}}, {"match_labels": {"a": "c"}}],
+    ),
+    "OpenELB: peers share an address, apart": elb(
+        "OpenELB takes a router once",
+        "Remove one",
+        "bgp.peers[1].address",
+        "192.168.1.2",
+        bgp={
+            "asn": 65001,
+            "peers": [
+                PEER | {"node_selectors": [{"match_labels": {"a": "b"}}]},
+                PEER | {"name": "again", "node_selectors": [{"match_labels": {"a": "c"}}]},
+            ],
+        },
+    ),
+    "IPVS answers on all nodes": Bad(
+        {"klubster_kube_proxy_config": {"mode": "ipvs"}},
+        "klubster_kube_proxy_config.ipvs.strictARP",
+        "all would answer",
+        "true",
+        value=None,
+    ),
     "load balancer of the other engine": Bad(
         {"klubster_load_balancer": "servicelb", "klubster_pools": []},
         "klubster_load_balancer",

@@ -11,7 +11,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse imp
 sys.path.insert(0, str(Path(__file__).parent))
 from machines import plan
 
-from inventories import CALICO, good
+from inventories import CALICO, OPENELB, OPENELB_BGP, good
 
 
 def _k3s(**changes: t.Any) -> dict[str, t.Any]:
@@ -125,3 +125,21 @@ def test_calicos_speaker_is_open_to_its_routers() -> None:
     assert _opened(found, "agent")["tcp", ("machines",)] == "179,5473,10250"
     assert ("udp", ("machines",)) not in _opened(found, "agent")
     assert _opened(found, "agent")["tcp", ("pods",)].startswith("1-178,180-")
+
+
+def test_openelb_listens_to_its_routers() -> None:
+    found = plan(**OPENELB_BGP)
+    assert found["firewall"]["networks"]["routers"] == ["192.168.1.2"]
+    opened = _opened(found, "agent")
+    assert opened["tcp", ("routers",)] == "179"
+    assert opened["tcp", ("machines",)] == "10250,50052"
+    assert "7946" not in opened["udp", ("machines",)]
+    # GoBGP's own interface is for the machine itself.
+    assert not any("50051" in ports for (_p, sources), ports in opened.items() if sources != ("pods",))
+
+
+def test_openelb_finds_itself_by_l2_only() -> None:
+    found = plan(**OPENELB)
+    assert "routers" not in found["firewall"]["networks"]
+    assert _opened(found, "agent")["tcp", ("machines",)] == "7946,10250,50052"
+    assert _opened(found, "agent")["udp", ("machines",)] == "7946,8472"

@@ -21,7 +21,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.probe impo
 sys.path.insert(0, str(Path(__file__).parent))
 from machines import DISK, RUNNING, good_probe, plan, probes
 
-from inventories import CALICO
+from inventories import CALICO, OPENELB, OPENELB_BGP
 
 LIMITS = Limits(disk_mib=DISK)
 
@@ -269,6 +269,30 @@ def test_an_interface_that_no_machine_has_is_a_problem() -> None:
     problems = judge(plan(klubster_pools=pools), probes(), LIMITS).problems
     assert problems[0].variable == "klubster_pools[0].interfaces"
     assert "eth0" in problems[0].remedy
+
+
+def test_openelb_answers_on_any_machine_and_only_within_the_interfaces_network() -> None:
+    assert judge(plan(**OPENELB), probes(), LIMITS) == Judged((), ())
+    (without,) = judge(plan(**OPENELB), probes(interfaces=_interfaces(name="ens3")), LIMITS).problems
+    assert (without.variable, without.value) == ("klubster_pools[0].interfaces", "eth0")
+    assert "node2 has none of this name" in without.rule
+    far = [{**OPENELB["klubster_pools"][0], "addresses": ["10.9.9.0/28"]}]
+    (apart,) = judge(plan(**{**OPENELB, "klubster_pools": far}), probes(), LIMITS).problems
+    assert (apart.variable, apart.value) == ("klubster_pools[0].addresses[0]", "10.9.9.0/28")
+    assert "On node1, node2, node3 eth0 is in another network" in apart.rule
+    nowhere = [{**OPENELB["klubster_pools"][0], "interfaces": ["eth9"]}]
+    (problem,) = judge(plan(**{**OPENELB, "klubster_pools": nowhere}), probes(), LIMITS).problems
+    assert problem.rule == "No machine has an interface of this name."
+
+
+def test_openelbs_ports_and_its_plan_in_words() -> None:
+    assert {50051, 50052, 7946} <= set(ports_of(plan(**OPENELB), "agent"))
+    assert 179 not in ports_of(plan(**OPENELB), "agent")
+    assert {50051, 50052, 179} <= set(ports_of(plan(**OPENELB_BGP), "agent"))
+    assert 7946 not in ports_of(plan(**OPENELB_BGP), "agent")
+    lines = describe(plan(**OPENELB_BGP), {}, None).splitlines()
+    assert "OpenELB        /srv/openelb.yaml" in lines
+    assert "load balancer  openelb: far (203.0.113.0/24) by bgp" in lines
 
 
 def test_networks_that_a_cluster_made_are_no_overlap() -> None:

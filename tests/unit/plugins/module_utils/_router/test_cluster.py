@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "_model"))
-from inventories import FRR, MACHINES, PEER, REMOVED, good
+from inventories import FRR, MACHINES, OPENELB_BGP, PEER, REMOVED, good
 
 FAR = {"name": "far", "addresses": ["203.0.113.0/24", "198.51.100.13-198.51.100.22"], "announce": "bgp"}
 NEAR = {"name": "near", "addresses": ["192.168.1.240/29"]}
@@ -119,6 +119,16 @@ def test_bfd_further_routers_and_both_families() -> None:
     assert found["prefix_lists"]["klubster-home-out6"] == [{"prefix": "::/0", "le": 128, "action": "deny"}]
     assert (group["ipv4"]["maximum_prefix"], group["ipv6"]["maximum_prefix"]) == (16, 16)
     assert found["bgp"]["neighbors"]["192.168.1.11"] == {"peer_group": "klubster-home", "keepalive": 2, "hold_time": 9}
+
+
+def test_of_openelb_every_node_announces_all_nodes() -> None:
+    """Prefixes are counted once for each next hop, and one speaker is enough for all of them."""
+    bgp = {"asn": 65001, "peers": [PEER | {"node_selectors": [{"match_labels": {"kubernetes.io/hostname": "node1"}}]}]}
+    found = router_data(plan(**{**OPENELB_BGP, "klubster_bgp": bgp}), "router2")
+    group = found["bgp"]["peer_groups"]["klubster-home"]
+    assert group["ipv4"]["maximum_prefix"] == 256 * 3
+    assert list(found["bgp"]["neighbors"]) == ["192.168.1.11"]
+    assert found["bgp"]["ipv4"] == {"paths": 3}
 
 
 def test_nodes_may_come_from_a_network() -> None:

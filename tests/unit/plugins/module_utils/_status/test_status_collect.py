@@ -26,6 +26,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.collect 
     reason_of,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import Object, Snapshot
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.routing import speakers_of, told_of
 from ansible_collections.kateskit.klubster.plugins.modules.cluster_status import run
 
 PATHS = {
@@ -186,6 +187,78 @@ def test_a_cluster_without_metallb() -> None:
     found = snapshots.snapshot("no_pod_network")
     gathered = gather("", Api(found))
     assert (gathered["pools"], gathered["advertisements"], gathered["announcements"]) == (None, None, None)
+
+
+EIPS: list[Object] = [
+    {
+        "metadata": {"name": "home", "annotations": {"eip.openelb.kubesphere.io/is-default-eip": "true"}},
+        "spec": {"address": "10.77.0.200-10.77.0.203", "protocol": "layer2", "interface": "eth0"},
+    },
+    {"metadata": {"name": "far"}, "spec": {"address": "203.0.113.0/28", "protocol": "bgp"}},
+]
+PEERS: list[Object] = [
+    {
+        "metadata": {"name": "router2"},
+        "spec": {
+            "conf": {"neighborAddress": "10.77.0.1", "peerAs": 65010, "authPassword": "s3cret"},
+            "nodeSelector": {"matchLabels": {"kubernetes.io/hostname": "agent1"}},
+        },
+    }
+]
+
+
+def with_openelb(eips: list[Object]) -> Snapshot:
+    api = Api(snapshots.snapshot("no_pod_network"))
+    group = "/apis/network.kubesphere.io/v1alpha2/"
+    confs = [
+        {"metadata": {"name": "other"}, "spec": {"as": 1}},
+        {"metadata": {"name": "default"}, "spec": {"as": 65001}},
+    ]
+    for name, items in (("eips", eips), ("bgppeers", PEERS), ("bgpconfs", confs)):
+        api.instead[group + name] = (200, json.dumps({"items": items}).encode())
+    return gather("", api)
+
+
+def test_openelb_says_the_same_in_words_of_its_own() -> None:
+    found = with_openelb(EIPS)
+    service: Object = {
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "shop", "annotations": {"lb.kubesphere.io/v1alpha1": "openelb"}},
+        "spec": {"type": "LoadBalancer"},
+        "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.3"}]}},
+    }
+    found["services"] = [service]
+    pools = {pool["name"]: pool for pool in pools_of(found)}
+    assert [(name, pool["size"], pool["auto_assign"], pool["announced"]) for name, pool in pools.items()] == [
+        ("far", 16, False, True),
+        ("home", 4, True, True),
+    ]
+    (web,) = services_of(found, pools_of(found))
+    assert (web["pool"], web["addresses"], web["announced_by"]) == ("far", ["203.0.113.3"], [])
+    (told,) = told_of(found, [web])
+    assert told.prefixes == ["203.0.113.3/32"]
+    (speaker,) = speakers_of(found)
+    assert (speaker.address, speaker.asn, speaker.own, speaker.password) == ("10.77.0.1", 65010, 65001, True)
+    assert speaker.nodes == ("agent1",)
+    assert "s3cret" not in json.dumps(found)
+
+
+def test_a_service_that_openelb_passes_over_is_told() -> None:
+    found = with_openelb(EIPS)
+    service: Object = {"kind": "Service", "metadata": {"name": "web"}, "spec": {"type": "LoadBalancer"}}
+    found["services"] = [service]
+    (web,) = services_of(found, pools_of(found))
+    assert web["why"] == "OpenELB serves only those with the annotation lb.kubesphere.io/v1alpha1: openelb"
+    service["metadata"]["annotations"] = {
+        "lb.kubesphere.io/v1alpha1": "openelb",
+        "eip.openelb.kubesphere.io/v1alpha2": "attic",
+    }
+    (web,) = services_of(found, pools_of(found))
+    assert web["why"] == "it asks for the pool attic, which does not exist"
+
+
+def test_where_openelb_announces_by_l2_alone_nobody_asks_for_peers() -> None:
+    assert with_openelb(EIPS[:1])["bgp_peers"] == []
 
 
 def test_over_a_real_connection(tmp_path: Path) -> None:
