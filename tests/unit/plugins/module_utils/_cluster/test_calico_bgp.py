@@ -312,7 +312,7 @@ def manifest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def built(**changes: t.Any) -> Object:
-    (found,) = layers.load_balancer_sets(Fetched(), _plan(**changes))
+    *_absent, found = layers.load_balancer_sets(Fetched(), _plan(**changes))
     return found
 
 
