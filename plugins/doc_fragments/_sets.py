@@ -78,7 +78,9 @@ options:
             type: str
             required: true
       wait_for:
-        description: Objects that must be ready as well, and answer where they are a webhook's.
+        description:
+          - Objects that must be ready as well, and answer where they are a webhook's.
+          - A definition of kinds that somebody else brings is waited for before the set's own objects of its group.
         type: list
         elements: dict
         default: []

@@ -19,10 +19,16 @@ import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import catalogue, gomodule
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.builder import Builder
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.errors import BuildError
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import cni_layer, helm
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import calico_bgp, cni_layer, helm
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.apply import Applier, FixedProperty
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.client import KubernetesService
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Kind, Object, Ref, labels_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import (
+    Kind,
+    Object,
+    Ref,
+    contains,
+    labels_of,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service import Refused
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import (
     ObjectSet,
@@ -36,7 +42,10 @@ from control_plane import SCHEDULER, ControlPlane, find, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/unit/plugins/module_utils/_model"))
-from machines import plan  # noqa: E402 - needs the path
+from machines import plan  # noqa: E402
+
+from inventories import CALICO as BY_CALICO  # noqa: E402 - needs the path
+from inventories import PEER  # noqa: E402
 
 LACKING = [*missing(), *(name for name in (SCHEDULER, "helm") if find(name) is None)]
 NODES = ("node1", "node2", "node3")
@@ -58,6 +67,35 @@ CALICO = [
     {"klubster_cni_backend": "vxlan", **DUAL},
     {"klubster_cni_backend": "ipip", "klubster_cni_mtu": 1400},
     {"klubster_cni_backend": "bgp"},
+]
+
+PASSWORDS = {"router2": "s3cret-word", "router6": "s3cret-word"}
+ROUTER3 = {"name": "router3", "address": "192.168.1.3", "asn": 65001}
+#: each with a word for all that Calico is told of BGP
+ROUTERS: list[Object] = [
+    {},
+    {
+        **DUAL,
+        "klubster_pools": [
+            {"name": "far", "addresses": ["203.0.113.0/24", "2001:db8:5::/120"]},
+            {"name": "near", "addresses": ["192.168.1.240-192.168.1.246"]},
+        ],
+        "klubster_bgp": {
+            "asn": 65001,
+            "pods": True,
+            "communities": {"big": "65001:1:2"},
+            "peers": [
+                PEER | {"node_selectors": [{"match_labels": {"kubernetes.io/hostname": "node1"}}]},
+                ROUTER3,
+                {"name": "router6", "address": "fd00:1::2", "asn": 65010, "port": 1179},
+            ],
+            "advertisements": [
+                {"name": "wide", "pools": ["far"], "communities": ["big", "no-export"]},
+                {"name": "narrow", "pools": ["near"], "peers": ["router2"]},
+            ],
+        },
+        "klubster_bgp_passwords": PASSWORDS,
+    },
 ]
 
 pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not built yet: {', '.join(LACKING)}")
@@ -93,7 +131,7 @@ class Cluster:
             self.service.create(_node(name), dry_run=False)
 
     def apply(self, one: Object, *, check: bool = False) -> tuple[ObjectSet, Report]:
-        sets = parse_sets([copy.deepcopy(one)])
+        sets = parse_sets([copy.deepcopy(one)], PASSWORDS)
         options = Options(check=check, wait=False, timeout=30)
         return sets[0], Applier(self.service, sets, options).run()
 
@@ -177,6 +215,54 @@ def test_calicos_definitions_are_established_and_our_installation_fits_them(clus
 def test_an_installation_that_does_not_fit_is_refused_by_the_definition(cluster: Cluster) -> None:
     one = _calico({"klubster_cni_values": {"installation": {"calicoNetwork": {"hostPorts": "Perhaps"}}}})
     with pytest.raises(Refused, match="hostPorts"):
+        cluster.apply(one)
+
+
+def _speaking(**changes: t.Any) -> Object:
+    """What the set of the load balancer has of Calico; MetalLB's part is shown by other tests."""
+    found = plan(**BY_CALICO | changes)
+    balancer = found["load_balancer"]
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": calico_bgp.NAMESPACE}}
+    return {
+        "name": "load-balancer",
+        "definitions": [namespace, *calico_bgp.definitions(balancer, found["networks"]["pod"])],
+        "given_secrets": calico_bgp.password_secrets(balancer),
+        "wait_for": calico_bgp.wait_for(),
+    }
+
+
+@pytest.mark.parametrize("routers", ROUTERS, ids=("one", "all"))
+def test_calicos_definitions_take_what_it_is_told_of_routers(cluster: Cluster, routers: Object) -> None:
+    looked = cluster.apply(_speaking(**routers), check=True)[1]
+    assert "BGPPeer router2" in [change.ref.kind.kind + " " + change.ref.name for change in looked.changes]
+    cluster.apply(_calico({"klubster_cni_backend": "bgp"}))
+    one = _speaking(**routers)
+    accepted(cluster, one)
+    for wanted in parse_sets([copy.deepcopy(one)], PASSWORDS)[0].custom:
+        live = cluster.service.get(Ref.of(wanted))
+        assert live is not None
+        assert contains(live["spec"], wanted["spec"]), "the API server drops what a definition does not know"
+
+
+def test_a_router_that_left_takes_its_objects_along(cluster: Cluster) -> None:
+    cluster.apply(_calico({"klubster_cni_backend": "bgp"}))
+    cluster.apply(_speaking(**ROUTERS[1]))
+    report = cluster.apply(_speaking(klubster_bgp={"asn": 65001, "peers": [ROUTER3]}))[1]
+    removed = {str(change.ref) for change in report.changes if change.action == "removed"}
+    assert removed == {
+        *(f"{kind} {name}" for kind in ("BGPPeer", "BGPFilter") for name in ("router2", "router6")),
+        *(f"Secret calico-system/klubster-bgp-peer-{name}" for name in ("router2", "router6")),
+        *(f"{kind} calico-system/klubster-bgp-passwords" for kind in ("Role", "RoleBinding")),
+    }
+
+
+def test_a_number_that_the_model_refuses_is_refused_by_the_definition_too(cluster: Cluster) -> None:
+    cluster.apply(_calico({"klubster_cni_backend": "bgp"}))
+    one = _speaking()
+    for obj in one["definitions"]:
+        if obj["kind"] == "BGPConfiguration":
+            obj["spec"]["asNumber"] = 4200000001
+    with pytest.raises(Refused, match="int32"):
         cluster.apply(one)
 
 
