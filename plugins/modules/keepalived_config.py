@@ -75,6 +75,10 @@ service:
   returned: when keepalived is installed
   type: str
   sample: restart
+awaited:
+  description: Whether the address is on its way, because it was taken from kube-vip; never in check mode.
+  returned: when keepalived is installed
+  type: bool
 paths:
   description: Files that changed.
   returned: when keepalived is installed
@@ -88,7 +92,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import api_address
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import api_address, kube_vip
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import settle
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived
@@ -113,6 +117,7 @@ def main() -> None:
             service = keepalived.service(files)
             done = settle(api_address.NAME, files, service, run, check=module.check_mode, between=free)
             result = done.as_result() | {"missing": False}
+            result["awaited"] = kube_vip.POD in result["paths"] and not module.check_mode
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=reason(exc))
     module.exit_json(**result)

@@ -71,6 +71,10 @@ service:
   returned: success
   type: str
   sample: stop
+awaited:
+  description: Whether the address is on its way, because the cluster lives already; never in check mode.
+  returned: success
+  type: bool
 paths:
   description: Files that changed.
   returned: success

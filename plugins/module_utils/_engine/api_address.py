@@ -10,13 +10,18 @@ Two that hold the same address at a time answer for each other, so who goes has 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kube_vip
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived, managed_files, selinux
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import (
+    keepalived,
+    managed_files,
+    selinux,
+    services,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record, locked
 
 #: of the set
@@ -30,6 +35,8 @@ class Moved:
     """What was done or, in check mode, would be."""
 
     changes: Changes
+    #: whether the cluster lives, so that the address will come soon
+    alive: bool = False
 
     @property
     def stops(self) -> bool:
@@ -45,6 +52,7 @@ class Moved:
             "changed": bool(self.changes),
             "paths": [change.path for change in self.changes],
             "service": "stop" if self.stops else "",
+            "awaited": bool(self.changes) and self.alive,
             "diff": diff,
         }
 
@@ -79,7 +87,9 @@ def settle(
             run(["systemctl", "daemon-reload"])
     if before is not None and any(c.path == kube_vip.POD and c.action == "remove" for c in done.changes):
         kube_vip.give_up(before.address, before, run)
-    return done
+    unit = K3S.unit("server")
+    alive = bool(files and done.changes) and services.states([unit], run)[unit].get("ActiveState") == "active"
+    return replace(done, alive=alive)
 
 
 def freed(address: str, run: Runner) -> t.Callable[[], None]:

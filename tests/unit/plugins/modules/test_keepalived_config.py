@@ -10,7 +10,10 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kube_vip
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import Settled
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import keepalived
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import Change
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import Service, Step
 from ansible_collections.kateskit.klubster.plugins.modules import keepalived_config
 
 GIVEN: dict[str, t.Any] = {
@@ -71,6 +74,16 @@ def test_it_starts_once_kube_vip_has_given_the_address_up(
     monkeypatch.setattr(kube_vip, "give_up", goes_on)
     monkeypatch.setattr(keepalived_config, "settle", settle)
     assert call(capsys)["msg"] == "kube-vip goes on with 192.0.2.10"
+
+
+@pytest.mark.parametrize(("check", "awaited"), [(True, False), (False, True)])
+def test_what_is_taken_from_kube_vip_is_awaited(
+    check: bool, awaited: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = (Change(kube_vip.POD, "remove", "", ""),)
+    step = Step(Service(keepalived.UNIT), enable=False, action="start", digest="")
+    monkeypatch.setattr(keepalived_config, "settle", lambda *_, **_options: Settled(changes, step))
+    assert call(capsys, _ansible_check_mode=check)["awaited"] is awaited
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ def pod(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(record, "STATE_DIRECTORY", tmp_path / "state")
 
     def look_only(argv: t.Sequence[str], **_: t.Any) -> Result:
+        if argv[:2] == ["systemctl", "show"]:
+            return Result(0, "ActiveState=active\n", "")
         assert argv[0] == "ip", argv
         return Result(0, json.dumps([{"ifname": "eth0", "addr_info": [{"local": "192.0.2.11"}]}]), "")
 
@@ -56,6 +58,7 @@ def test_it_comes_once_and_goes_once(pod: Path, capsys: pytest.CaptureFixture[st
         result = call(capsys, **changes)
         assert (result["changed"], pod.exists()) == (changed, there), changes
         assert result["paths"] == ([str(pod)] if changed else [])
+        assert result["awaited"] == (changed and changes == {})
 
 
 def test_the_interface_is_that_of_the_servers_own_address(pod: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,10 +24,13 @@ class Machine:
         self.state, self.pod = folder / "state", folder / "pods/kube-vip.yaml"
         self.config, self.unit = folder / "keepalived.conf", folder / "klubster-api-address.service"
         self.runs: list[tuple[str, bool, bool]] = []
+        #: units that run
+        self.active: list[str] = []
 
     def run(self, argv: t.Sequence[str], **_: t.Any) -> Result:
         if argv[:2] == ["systemctl", "show"]:
-            return Result(0, "ActiveState=inactive\nUnitFileState=\n", "")
+            state = "active" if argv[-1] in self.active else "inactive"
+            return Result(0, f"ActiveState={state}\nUnitFileState=\n", "")
         self.runs.append((" ".join(argv[:3]), self.pod.exists(), self.unit.exists()))
         return Result(0, "", "")
 
@@ -69,6 +72,15 @@ def test_it_changes_once_and_then_nothing(machine: Machine) -> None:
     assert machine.runs == [], "the kubelet looks itself"
     assert machine.kube_vip(image="registry.test/kube-vip:v2").as_result()["changed"]
     assert kube_vip.text(POD).replace("kube-vip:v1", "kube-vip:v2") == machine.pod.read_text()
+
+
+def test_the_address_is_awaited_where_the_cluster_lives_and_something_changed(machine: Machine) -> None:
+    assert not machine.kube_vip(image="kube-vip:v0").as_result()["awaited"], "its first server waits"
+    machine.active = ["k3s.service"]
+    assert not machine.kube_vip(check=True).as_result()["awaited"]
+    assert machine.kube_vip().as_result()["awaited"]
+    assert not machine.kube_vip().as_result()["awaited"]
+    assert not machine.nobody().as_result()["awaited"], "nobody brings it"
 
 
 def test_a_reset_knows_the_folders_of_k3s_though_the_pod_comes_first(machine: Machine) -> None:
