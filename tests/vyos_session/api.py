@@ -7,6 +7,7 @@ sources of its API, apart from what asks it.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import html
 import http.server
@@ -52,8 +53,8 @@ class Rest:
         self.enabled = True
         #: called when a request was carried out; False loses the answer
         self.answers: t.Callable[[str], bool] = lambda _: True
-        #: seconds that the answer to a commit takes
-        self.slow = 0.0
+        #: seconds that the next commits take
+        self.slow: list[float] = []
         self.asked: list[tuple[str, t.Any]] = []
         self._lock = threading.Lock()
 
@@ -75,7 +76,7 @@ class Rest:
             return _error(400, wrong)
         self.asked.append((endpoint, data))
         try:
-            with self._lock:
+            with contextlib.nullcontext() if endpoint == "/retrieve" else self._lock:
                 return 200, json.dumps({"success": True, "data": self._do(endpoint, data), "error": None})
         except NotTaken as exc:
             return _error(400, str(exc))
@@ -101,9 +102,8 @@ class Rest:
             return _tree(self.device)
         if endpoint == "/configure":
             minutes = data.get("confirm_time", 0) if self.confirms else 0
-            said = self._configure(data.get("commands", [data]), minutes)
-            time.sleep(self.slow)
-            return said
+            time.sleep(self.slow.pop(0) if self.slow else 0)
+            return self._configure(data.get("commands", [data]), minutes)
         if endpoint == "/config-file":
             return self._file(data)
         return self._show(data["path"]) if endpoint == "/show" else self._reset(data["path"])

@@ -30,6 +30,8 @@ _NOT_PENDING = "No confirm pending"
 _UNKNOWN_OPERATION = "is not a valid operation"
 _NO_BGP = re.compile(r"BGP instance not found|No BGP process|bgpd is not running")
 _POLL = 2.0
+#: endpoints that wait for a commit that is under way
+_WAITING = ("/configure", "/config-file")
 #: a web server is there, and behind it no API that runs
 _NO_API = (301, 302, 404, 405, 418, 502, 503)
 
@@ -68,6 +70,7 @@ class Api:
 
     def __init__(self, send: Send, *, patience: float, pause: t.Callable[[float], None] = time.sleep) -> None:
         self._send, self._patience, self._pause = send, patience, pause
+        self._busy = False
 
     def version(self) -> str:
         return str(self._ask("/show", op="show", path=["version"]))
@@ -126,7 +129,10 @@ class Api:
             raise
 
     def _settle(self, wanted: t.Sequence[t.Mapping[str, t.Any]]) -> None:
-        """Wait until a commit is through whose answer was lost: what follows would meet half of it."""
+        """Wait until a commit is through whose answer was lost: what follows would meet half of it.
+
+        Only reading does no harm meanwhile: a request that has to wait for the commit stops the API of some versions.
+        """
         left = self._patience
         while left > 0:
             self._pause(_POLL)
@@ -137,8 +143,11 @@ class Api:
                 continue
             if all(_is_done(one, now) for one in wanted):
                 return
+        self._busy = True
 
     def _ask(self, endpoint: str, **data: t.Any) -> t.Any:
+        if self._busy and endpoint in _WAITING:
+            raise VyosError("a commit was asked for and may be under way, so nothing else can be asked for")
         return read(endpoint, self._send(endpoint, data))
 
 

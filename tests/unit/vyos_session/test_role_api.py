@@ -56,8 +56,8 @@ class Lab:
             "router_passwords": {"10.10.0.11": SECRET},
             "router_timeout": 1,
         }
-        host = {name: value for name, value in {**host, **more}.items() if value is not None}
-        given = {name: more[name] for name in ("gathered", "api", "look") if name in more}
+        host = {name: value for name, value in {**host, **more}.items() if value is not None and name != "others"}
+        given = {name: more[name] for name in ("gathered", "api", "look", "others") if name in more}
         self.device.typed.clear()
         return play(self.folder, host, (SECRET, KEY, OTHER_KEY), *flags, **given)
 
@@ -195,6 +195,19 @@ def test_what_keeps_us_out_is_told_before_any_change(lab: Lab, given: Data, said
     assert lab.device.running == before
 
 
+def test_no_router_is_changed_when_one_cannot_be_reached(lab: Lab) -> None:
+    before = lab.device.running
+    rc, said, dummy = lab.converge(
+        "kateskit.klubster.routers", others={"r3": {"router_kind": "vyos", "router_connection": "http_api"}}
+    )
+    assert rc != 0
+    assert "router_api_key = None" in said
+    assert lab.device.running == before
+    rc, said, dummy = lab.converge("kateskit.klubster.routers")
+    assert rc == 0, said
+    assert lab.device.saved == lab.device.running != before
+
+
 def test_a_certificate_for_another_name_is_not_believed(lab: Lab, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     folder.mkdir()
@@ -230,9 +243,10 @@ def test_an_api_that_is_not_switched_on_is_told(lab: Lab) -> None:
 
 def test_a_router_that_takes_too_long_is_left_as_it_was(lab: Lab) -> None:
     before = lab.device.running
-    lab.rest.slow = 4
+    lab.rest.slow = [3]
     rc, said, dummy = lab.converge(router_api_timeout=2)
     assert rc != 0
     assert "did not answer to /configure within 2 s" in said
-    lab.rest.slow = 0
-    assert (lab.device.running, lab.device.deadline) == (before, None), said
+    assert "The configuration is as it was before." in said
+    assert edits(lab).count("commit") == 2
+    assert (lab.device.running, lab.device.deadline) == (before, None)

@@ -14,6 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.kateskit.klubster.plugins.modules import vyos_router
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "vyos_session"))
+from api import KEY, ApiServing, Rest
 from router import Console, Device
 
 MODEL = {"bgp": {"asn": 65010, "router_id": "10.0.0.1", "neighbors": {"10.0.0.2": {"remote_as": 65001, "ipv4": {}}}}}
@@ -117,3 +118,38 @@ def test_what_the_router_does_not_take_is_told(device: Device, capsys: pytest.Ca
 
 def test_another_connection_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ansible_connection: ansible.netcommon.network_cli" in call(capsys, router=MODEL)[0]["msg"]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> t.Iterator[tuple[Device, dict[str, t.Any]]]:
+    made = Device()
+    serving = ApiServing(Rest(made), tmp_path)
+    key = tmp_path / "key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    yield (
+        made,
+        {"host": "127.0.0.1", "port": serving.port, "key_file": str(key), "ca_file": str(serving.certificate)},
+    )
+    serving.close()
+
+
+def test_by_the_api_it_is_the_same(served: tuple[Device, dict[str, t.Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    device, api = served
+    result, said = call(capsys, router=MODEL, passwords=PASSWORDS, api=api)
+    assert (result["changed"], result["pending"], device.deadline) == (True, True, 300)
+    assert call(capsys, state="confirmed", api=api)[0]["changed"]
+    assert (device.deadline, device.saved) == (None, device.running)
+    result, more = call(capsys, router=MODEL, passwords=PASSWORDS, api=api)
+    assert result["changed"] is False
+    found = call(capsys, state="looked", api=api)[0]["look"]
+    assert [(one["neighbor"], one["established"]) for one in found["sessions"]] == [("10.0.0.2", True)]
+    assert found["routes_read"] is False
+    assert "s3cret" not in said + more
+    assert KEY not in said + more
+
+
+def test_mistakes_in_how_the_api_is_reached_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    said = call(capsys, state="gathered", api={"host": "r2", "port": 0})[0]["msg"]
+    assert "api.port = 0" in said
+    assert "api.key = None: The API wants a key, given once." in said

@@ -304,6 +304,21 @@ def test_a_commit_whose_answer_is_lost_is_taken_back_when_it_is_through() -> Non
     assert (rest.device.running, rest.device.deadline) == (before, None)
 
 
+def test_a_commit_of_which_nothing_is_seen_is_left_alone() -> None:
+    """A further request could stop the API of some versions."""
+    rest = Rest(Device())
+    taken = rest.answer
+
+    def overloaded(endpoint: str, form: t.Mapping[str, str]) -> tuple[int, str]:
+        return (504, "") if endpoint == "/configure" else taken(endpoint, form)
+
+    rest.answer = overloaded  # type: ignore[method-assign]
+    with pytest.raises(VyosError, match="may be under way") as caught:
+        converge(rest, MODEL)
+    assert "did not wait for the answer to /configure" in str(caught.value)
+    assert [endpoint for endpoint, dummy in rest.asked][-1] == "/retrieve"
+
+
 @pytest.mark.parametrize("confirms", [True, False])
 def test_when_commands_do_not_bring_it_back_the_clock_or_what_is_saved_does(confirms: bool) -> None:
     rest = Rest(Device(), confirms=confirms)
