@@ -82,12 +82,18 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._command import 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s, kubeadm
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, LAYOUTS
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import read_marker
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.reset import (
     Reset,
     refuse_unless_confirmed,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record
+
+
+def _leave_k3s(node_name: str) -> list[str]:
+    marker = read_marker(STATE_DIRECTORY, K3S.marker)
+    return k3s.farewell(K3S, node_name, run, joined=marker is not None and marker.complete)
 
 
 def main() -> None:
@@ -105,7 +111,7 @@ def main() -> None:
     leave, node_name = given["leave"], given["node_name"]
     farewells: dict[str, t.Callable[[], t.Sequence[str]]] = {
         "kubeadm": lambda: kubeadm.farewell(KUBEADM, run, leave=leave),
-        "k3s": lambda: k3s.farewell(K3S, node_name, leave=leave and bool(node_name)),
+        "k3s": lambda: _leave_k3s(node_name) if leave and node_name else [],
     }
     reset = Reset(LAYOUTS[given["engine"]], given["cluster"], run, farewells[given["engine"]])
     try:

@@ -51,6 +51,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.services i
 _PAUSE = 0.2
 #: seconds in which k3s's controller takes the member of a deleted Node out of etcd
 _LEAVING = 30.0
+#: seconds in which a server that etcd knows votes
+_JOINING = 60.0
 _PORT = 6443
 #: lines of the journal: the end of it, and all that a start says
 _END, _START = 60, 2000
@@ -477,20 +479,40 @@ def _other_authority(name: str, wanted: str, have: str) -> list[Problem]:
     ]
 
 
-def farewell(layout: K3sLayout, node_name: str, *, leave: bool) -> list[str]:
-    """Before a machine is taken back from a cluster that goes on: k3s takes the member out when its Node goes."""
-    port = _api_port(Path(layout.config))
-    api = api_of_kubeconfig(Path(layout.kubeconfig), "127.0.0.1", port) if leave else None
+def farewell(layout: K3sLayout, node_name: str, runner: Runner, *, joined: bool) -> list[str]:
+    """Before a machine is taken back from a cluster that goes on: k3s takes the member out when its Node goes.
+
+    :param joined: whether its join was seen to end. If not, it may be under way.
+    """
     done = []
+    patience = 0.0 if joined else _end_join(layout, runner)
+    api = api_of_kubeconfig(Path(layout.kubeconfig), "127.0.0.1", _api_port(Path(layout.config)))
     if api is not None:
         with contextlib.suppress(ApiError):
             api.delete(f"/api/v1/nodes/{node_name}")
             done.append(f"deleted Node {node_name}")
-    if leave and Path(layout.etcd_certificates[0]).exists():
+    if Path(layout.etcd_certificates[0]).exists():
         etcd = Etcd(layout.etcd_url, layout.etcd_certificates)
-        if leave_etcd(etcd, node_name, timeout=_LEAVING if done else 0.0):
+        how = {"timeout": _LEAVING} if done else {"timeout": 0.0, "patience": patience}
+        if leave_etcd(etcd, node_name, **how):
             done.append("left etcd")
     return done
+
+
+def _end_join(layout: K3sLayout, runner: Runner) -> float:
+    """Stop a join before etcd knows of it; seconds to wait for the end of one of which it does.
+
+    A member that is stopped at the moment at which it begins to vote takes the quorum of two with it.
+    """
+    unit, member = layout.unit("server"), Path(layout.etcd_data) / "member"
+    if states([unit], runner)[unit].get("ActiveState") not in ("active", "activating"):
+        return 0.0
+    if not member.exists():
+        runner(["systemctl", "stop", unit], check=False, timeout=120)
+        if not member.exists():
+            return 0.0
+        runner(["systemctl", "--no-block", "start", unit], check=False)
+    return _JOINING
 
 
 def _api_port(config: Path) -> int:
@@ -502,27 +524,32 @@ def _api_port(config: Path) -> int:
     return found if isinstance(found, int) else _PORT
 
 
-def leave_etcd(etcd: Etcd, node_name: str, timeout: float = _LEAVING) -> bool:
+def leave_etcd(etcd: Etcd, node_name: str, timeout: float = _LEAVING, patience: float = 0.0) -> bool:
     """Wait until another server has taken this one's member out of etcd; of two, the one that stays could not any more.
 
-    Its etcd stops by that, so no answer is an answer. One that has just joined counts before its API can delete a Node:
+    Its etcd stops by that, so no answer is an answer. One that has just joined votes before its API can delete a Node:
     that takes itself out.
 
     :param timeout: seconds that the others are given.
+    :param patience: seconds that this server is given to vote, where it is joining.
     :returns: whether it took itself out.
     """
-    deadline = time.monotonic() + timeout
-    with contextlib.suppress(EtcdError):
-        while True:
+    begun = time.monotonic()
+    while True:
+        try:
             members = etcd.members()
             member = find(members, node_name)
-            if member is None or member.learner or len(members) == 1:
+            if member is None or len(members) == 1:
                 return False
-            if time.monotonic() >= deadline:
+            if not member.learner and time.monotonic() - begun >= timeout:
                 etcd.remove(member)
                 return True
-            time.sleep(_PAUSE)
-    return False
+            waited = member.learner
+        except EtcdError:
+            waited = True
+        if waited and time.monotonic() - begun >= patience:
+            return False
+        time.sleep(_PAUSE)
 
 
 __all__ = ("Action", "K3s", "K3sInvitation", "K3sSettings", "farewell", "leave_etcd")

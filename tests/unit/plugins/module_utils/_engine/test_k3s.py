@@ -349,10 +349,44 @@ def test_the_farewell_goes_to_the_apis_own_port(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(k3s, "api_of_kubeconfig", lambda *words: asked.append(words))
     config = tmp_path / "config.yaml"
     layout = dataclasses.replace(K3S, config=str(config))
-    assert k3s.farewell(layout, "server1", leave=True) == []
+    machine = Machine(tmp_path, SERVER)
+    assert k3s.farewell(layout, "server1", machine.run, joined=True) == []
     config.write_text("https-listen-port: 7443\n")
-    assert k3s.farewell(layout, "server1", leave=True) == []
+    assert k3s.farewell(layout, "server1", machine.run, joined=True) == []
     assert [words[2] for words in asked] == [6443, 7443]
+    assert machine.calls == []
+
+
+@pytest.mark.parametrize(
+    ("active", "before", "after", "done"),
+    [
+        ("failed", False, False, []),
+        # etcd knows nothing of it yet, and will not.
+        ("activating", False, False, ["stop"]),
+        # It was added at that very moment.
+        ("activating", False, True, ["stop", "start"]),
+        ("activating", True, True, []),
+    ],
+)
+def test_a_join_ends_before_its_server_leaves(
+    tmp_path: Path, active: str, before: bool, after: bool, done: list[str]
+) -> None:
+    """Whoever is stopped when it begins to vote takes the quorum of two with it."""
+    layout = dataclasses.replace(K3S, etcd_data=str(tmp_path), config=str(tmp_path / "none"), kubeconfig="/none")
+    member, calls = tmp_path / "member", list[str]()
+    if before:
+        member.mkdir()
+
+    def run(argv: t.Sequence[str], **_more: t.Any) -> Result:
+        if "show" in argv:
+            return Result(0, f"Id=k3s.service\nActiveState={active}\n", "")
+        calls.append(next(word for word in argv if word in ("start", "stop")))
+        if after:
+            member.mkdir(exist_ok=True)
+        return Result(0, "", "")
+
+    assert k3s.farewell(layout, "server2", run, joined=False) == []
+    assert calls == done
 
 
 class Members:
@@ -387,6 +421,13 @@ def test_a_server_that_nobody_takes_out_of_etcd_leaves_it() -> None:
     """It has just joined: its etcd counts, and its API is not there yet."""
     etcd = Members(BOTH)
     assert leave_etcd(t.cast("t.Any", etcd), "server1", timeout=0)
+    assert etcd.removed == ["server1-0123abcd"]
+
+
+def test_a_server_that_is_joining_is_waited_for() -> None:
+    """Until it votes, and can be taken out without harm."""
+    etcd = Members(None, BOTH)
+    assert leave_etcd(t.cast("t.Any", etcd), "server1", timeout=0, patience=30)
     assert etcd.removed == ["server1-0123abcd"]
 
 
