@@ -65,7 +65,7 @@ EXAMPLES = r"""
 RETURN = r"""
 members:
   description: Names of all members, before anything was done.
-  returned: where the machine is a server
+  returned: where the machine is a server and its etcd runs
   type: list
   elements: str
   sample: [server1, server2, server3]
@@ -118,6 +118,10 @@ def main() -> None:
             if service is not None:
                 how = {"address": given["address"], "check": module.check_mode}
                 result = perform(service, given["name"], given["state"], **how)
+    except etcd.EtcdStopped as exc:
+        # It may not have joined yet; whether another server has answered, the role asks.
+        module.warn(str(exc))
+        result = {"changed": False}
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

@@ -29,6 +29,10 @@ class EtcdError(KlubsterError):
     """etcd does not answer, or what is asked for would cost its quorum."""
 
 
+class EtcdStopped(EtcdError):
+    """Nothing listens: etcd does not run on this machine, or not yet."""
+
+
 @dataclass(frozen=True)
 class Member:
     """One member.
@@ -145,6 +149,8 @@ class Etcd:
                 status, text = answer.status, answer.read()
             finally:
                 connection.close()
+        except ConnectionRefusedError as exc:
+            raise EtcdStopped(f"etcd at {url} does not answer: {exc}") from exc
         except (OSError, http.client.HTTPException) as exc:
             raise EtcdError(f"etcd at {url} does not answer: {exc}") from exc
         if status != 200:
@@ -261,6 +267,7 @@ def refuse_without_quorum(members: t.Sequence[Member], healthy: t.Collection[str
 __all__ = (
     "Etcd",
     "EtcdError",
+    "EtcdStopped",
     "Member",
     "find",
     "health",

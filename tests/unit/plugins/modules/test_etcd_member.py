@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import access
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import access, etcd
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Member
 from ansible_collections.kateskit.klubster.plugins.modules import etcd_member
 
@@ -85,3 +85,18 @@ def test_a_machine_that_is_no_server_any_more_knows_of_no_members(
 
 def test_k3s_without_an_etcd_of_its_own_has_no_member(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, name="server3", engine="k3s")["members"] == []
+
+
+def test_a_server_whose_etcd_does_not_run_says_nothing_of_members(
+    service: type[FakeEtcd], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has not joined yet; another server may know."""
+
+    def refused(_self: FakeEtcd) -> list[Member]:
+        raise etcd.EtcdStopped("etcd at https://127.0.0.1:2379 does not answer: [Errno 111] Connection refused")
+
+    monkeypatch.setattr(service, "members", refused)
+    result = call(capsys, name="server3")
+    assert "members" not in result
+    assert not result.get("failed")
+    assert result["changed"] is False
