@@ -28,8 +28,11 @@ class Etcd:
 
     @property
     def exists(self) -> bool:
-        """Whether files of a member lie here: then nothing is begun and nobody is joined."""
-        return (self.folder / "member").is_dir()
+        """Whether a member has lived here: then nothing is begun and nobody is joined.
+
+        As k3s's IsInitialized (pkg/etcd/etcd.go) by the write-ahead log, which etcd puts in its place when it is whole.
+        """
+        return (self.folder / "member/wal").is_dir()
 
     @property
     def name(self) -> str:

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from k3s_standin import node
 from k3s_standin.controllers import Controllers
+from k3s_standin.etcd import Etcd
 from k3s_standin.join import Join
 from k3s_standin.log import Fatal
+from k3s_standin.paths import Paths
 
 OURS = {"cluster-cidr": "10.42.0.0/16", "flannel-backend": "vxlan", "secrets-encryption": True}
 MEMBER, REMOVE = "etcd.k3s.cattle.io/node-name", "etcd.k3s.cattle.io/remove"
@@ -38,6 +41,14 @@ def test_other_critical_values_are_named(capfd: pytest.CaptureFixture[str]) -> N
 
 def test_the_same_values_may_join() -> None:
     Compared()({**OURS, "of a newer server": 1})
+
+
+def test_a_member_that_lost_its_power_before_its_log_was_whole_joins_anew(tmp_path: Path) -> None:
+    etcd = Etcd(Paths(tmp_path), tmp_path / "etcd", "192.0.2.12", "s2")
+    (tmp_path / "etcd/member/snap").mkdir(parents=True)
+    assert not etcd.exists
+    (tmp_path / "etcd/member/wal").mkdir()
+    assert etcd.exists
 
 
 class Cluster:
