@@ -256,16 +256,6 @@ def test_a_router_that_left_takes_its_objects_along(cluster: Cluster) -> None:
     }
 
 
-def test_a_number_that_the_model_refuses_is_refused_by_the_definition_too(cluster: Cluster) -> None:
-    cluster.apply(_calico({"klubster_cni_backend": "bgp"}))
-    one = _speaking()
-    for obj in one["definitions"]:
-        if obj["kind"] == "BGPConfiguration":
-            obj["spec"]["asNumber"] = 4200000001
-    with pytest.raises(Refused, match="int32"):
-        cluster.apply(one)
-
-
 def test_another_provider_is_refused_by_the_cluster_itself(cluster: Cluster) -> None:
     cluster.apply(_set(klubster_cni="kube_router"))
     with pytest.raises(FixedProperty, match="provider is 'kube_router' in the cluster and 'calico' in the inventory"):

@@ -46,7 +46,7 @@ _ADVERTISEMENT = {
     "local_preference": "a preference of its own",
     "node_selectors": "a choice of nodes for a pool",
 }
-#: what its definitions take, though numbers go further; Calico's issue 13494
+#: what Calico's own API server takes (its issue 13494); that of Kubernetes takes more, whatever comes of it
 _LAST_ASN = (1 << 31) - 1
 #: what BIRD offers; the smaller number of both sides counts
 _HOLD_TIME = 240

@@ -11,7 +11,7 @@ import typing as t
 
 from metallb_schemas import FLAG, TEXT, TEXTS, Schema, number, record, several
 
-#: its integers have the format int32, which the API server holds them to
+#: its integers have the format int32; an API server of 1.34 takes larger ones all the same
 NUMBER: Schema = number(minimum=-(2**31), maximum=2**31 - 1)
 LABELS: Schema = {"type": "object", "additionalProperties": TEXT}
 
