@@ -202,6 +202,7 @@ def look(machine: K3s, params: t.Mapping[str, t.Any]) -> Look:
 
 def _commands(machine: K3s, record: Record) -> tuple[list[managed_files.WantedFile], list[managed_files.Change]]:
     """A set of their own: nothing that runs reads them."""
+    k3s_commands.forget(machine.layout, record, machine.root)
     files = k3s_commands.wanted(machine.layout, record, machine.root)
     return files, managed_files.plan(files, k3s_commands.SET, record)
 
@@ -244,6 +245,7 @@ def _keep(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcom
             record = Record.load(machine.state_directory)
             hardening.prepare(record)
             managed_files.apply(wanted_files(machine, params), found.changes, "k3s", record)
+            k3s_commands.forget(machine.layout, record, machine.root)
             managed_files.apply(commands, called, k3s_commands.SET, record)
             if found.changes:
                 machine.run(["systemctl", "daemon-reload"])
