@@ -31,11 +31,15 @@ def wanted(layout: K3sLayout, record: Record, root: Path = Path("/")) -> list[Wa
     return files
 
 
-def forget(layout: K3sLayout, record: Record, root: Path = Path("/")) -> None:
-    """Drop from the record what the user has put over a file of ours, so that nobody takes it away."""
-    for path in record.of_set(SET):
-        if _is_other(root / path.lstrip("/"), layout):
-            del record.entries[path]
+def forget(layout: K3sLayout, record: Record, root: Path = Path("/")) -> bool:
+    """Drop from the record what the user has put over a file of ours, so that nobody takes it away.
+
+    :returns: whether there was anything.
+    """
+    others = [path for path in record.of_set(SET) if _is_other(root / path.lstrip("/"), layout)]
+    for path in others:
+        del record.entries[path]
+    return bool(others)
 
 
 def _is_other(place: Path, layout: K3sLayout) -> bool:

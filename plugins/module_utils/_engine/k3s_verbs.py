@@ -189,8 +189,9 @@ def look(machine: K3s, params: t.Mapping[str, t.Any]) -> Look:
     )
     settled = compare(machine, params)
     change = _change(programs, machine.layout.program)
+    forgotten = k3s_commands.forget(machine.layout, record, machine.root)
     parts: dict[str, Change] = {
-        "programs": "live" if change == "none" and _commands(machine, record)[1] else change,
+        "programs": "live" if change == "none" and (forgotten or _commands(machine, record)[1]) else change,
         "images": _change(images),
         "config": _change_of(settled, loose=bool(hardening.lacking())),
         "node": "live" if _lacks_node(machine) else "none",
