@@ -19,7 +19,9 @@ options:
     type: dict
     required: true
   api:
-    description: Where the API is, as the plan has it, with the keys C(name), C(port), C(address) and C(url).
+    description:
+      - Where the API is, as the plan has it, with the keys C(name), C(port), C(address) and C(url).
+      - With C(provider=kube_vip) the address is waited for, because a pod of the cluster brings it.
     type: dict
     required: true
   files:

@@ -76,7 +76,8 @@ service:
   type: str
   sample: restart
 awaited:
-  description: Whether the address is on its way, because it was taken from kube-vip; never in check mode.
+  description:
+    - Whether the address is on its way, because it was taken from kube-vip and the cluster lives; never in check mode.
   returned: when keepalived is installed
   type: bool
 paths:
@@ -117,7 +118,8 @@ def main() -> None:
             service = keepalived.service(files)
             done = settle(api_address.NAME, files, service, run, check=module.check_mode, between=free)
             result = done.as_result() | {"missing": False}
-            result["awaited"] = kube_vip.POD in result["paths"] and not module.check_mode
+            taken = kube_vip.POD in result["paths"] and not module.check_mode
+            result["awaited"] = taken and api_address.lives(run)
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=reason(exc))
     module.exit_json(**result)

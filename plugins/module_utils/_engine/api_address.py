@@ -79,7 +79,7 @@ def settle(
             record.note_data(K3S.data, K3S.incidental)
         done = Moved(tuple(managed_files.plan(files, NAME, record)))
         if done.stops:
-            run(["systemctl", "disable", "--now", "--quiet", keepalived.UNIT], timeout=120)
+            _stop(run)
             record.services.pop(keepalived.UNIT, None)
         managed_files.apply(files, done.changes, NAME, record)
         selinux.relabel([file.path for file in files if done.changes], run)
@@ -87,9 +87,21 @@ def settle(
             run(["systemctl", "daemon-reload"])
     if before is not None and any(c.path == kube_vip.POD and c.action == "remove" for c in done.changes):
         kube_vip.give_up(before.address, before, run)
+    return replace(done, alive=bool(files and done.changes) and lives(run))
+
+
+def lives(run: Runner) -> bool:
+    """Whether k3s serves an API here; before it does, waiting for the address is vain."""
     unit = K3S.unit("server")
-    alive = bool(files and done.changes) and services.states([unit], run)[unit].get("ActiveState") == "active"
-    return replace(done, alive=alive)
+    return services.states([unit], run)[unit].get("ActiveState") == "active"
+
+
+def _stop(run: Runner) -> None:
+    if Path(_UNIT_FILE).exists():
+        run(["systemctl", "disable", "--now", "--quiet", keepalived.UNIT], timeout=120)
+    else:
+        # Somebody has taken the file away, and systemd refuses to disable it; what it started may run on.
+        run(["systemctl", "stop", keepalived.UNIT], check=False, timeout=120)
 
 
 def freed(address: str, run: Runner) -> t.Callable[[], None]:
@@ -106,4 +118,4 @@ def freed(address: str, run: Runner) -> t.Callable[[], None]:
     return wait
 
 
-__all__ = ("NAME", "Moved", "freed", "plan", "settle")
+__all__ = ("NAME", "Moved", "freed", "lives", "plan", "settle")

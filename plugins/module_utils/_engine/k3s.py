@@ -491,7 +491,8 @@ def farewell(layout: K3sLayout, node_name: str, runner: Runner, *, joined: bool)
         with contextlib.suppress(ApiError):
             api.delete(f"/api/v1/nodes/{node_name}")
             done.append(f"deleted Node {node_name}")
-    if Path(layout.etcd_certificates[0]).exists():
+    # Of a join that was cut short, certificates are not there, or empty: etcd has not started then.
+    with contextlib.suppress(OSError):
         etcd = Etcd(layout.etcd_url, layout.etcd_certificates)
         how = {"timeout": _LEAVING} if done else {"timeout": 0.0, "patience": patience}
         if leave_etcd(etcd, node_name, **how):

@@ -25,9 +25,32 @@ def wanted(layout: K3sLayout, record: Record, root: Path = Path("/")) -> list[Wa
     files = []
     for name in layout.commands:
         path = str(Path(layout.program).parent / name)
-        if path in ours or not any((root / folder / name).exists() for folder in _FOLDERS):
+        kept = path in ours and not _is_other(root / path.lstrip("/"), layout)
+        if kept or not any((root / folder / name).exists() for folder in _FOLDERS):
             files.append(WantedFile(path, f'#!/bin/sh\nexec {layout.program} {name} "$@"\n', mode=0o755))
     return files
 
 
-__all__ = ("SET", "wanted")
+def forget(layout: K3sLayout, record: Record, root: Path = Path("/")) -> bool:
+    """Drop from the record what the user has put over a file of ours, so that nobody takes it away.
+
+    :returns: whether there was anything.
+    """
+    others = [path for path in record.of_set(SET) if _is_other(root / path.lstrip("/"), layout)]
+    for path in others:
+        del record.entries[path]
+    return bool(others)
+
+
+def _is_other(place: Path, layout: K3sLayout) -> bool:
+    """Whether a program of somebody else stands there; one of ours that was cut short or changed is ours."""
+    head = f"#!/bin/sh\nexec {layout.program} ".encode()
+    if place.is_symlink():
+        return True
+    if not place.is_file():
+        return False
+    with place.open("rb") as stream:
+        return not head.startswith(stream.read(len(head)))
+
+
+__all__ = ("SET", "forget", "wanted")

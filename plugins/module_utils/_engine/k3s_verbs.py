@@ -189,8 +189,9 @@ def look(machine: K3s, params: t.Mapping[str, t.Any]) -> Look:
     )
     settled = compare(machine, params)
     change = _change(programs, machine.layout.program)
+    forgotten = k3s_commands.forget(machine.layout, record, machine.root)
     parts: dict[str, Change] = {
-        "programs": "live" if change == "none" and _commands(machine, record)[1] else change,
+        "programs": "live" if change == "none" and (forgotten or _commands(machine, record)[1]) else change,
         "images": _change(images),
         "config": _change_of(settled, loose=bool(hardening.lacking())),
         "node": "live" if _lacks_node(machine) else "none",
@@ -202,6 +203,7 @@ def look(machine: K3s, params: t.Mapping[str, t.Any]) -> Look:
 
 def _commands(machine: K3s, record: Record) -> tuple[list[managed_files.WantedFile], list[managed_files.Change]]:
     """A set of their own: nothing that runs reads them."""
+    k3s_commands.forget(machine.layout, record, machine.root)
     files = k3s_commands.wanted(machine.layout, record, machine.root)
     return files, managed_files.plan(files, k3s_commands.SET, record)
 
@@ -244,6 +246,7 @@ def _keep(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcom
             record = Record.load(machine.state_directory)
             hardening.prepare(record)
             managed_files.apply(wanted_files(machine, params), found.changes, "k3s", record)
+            k3s_commands.forget(machine.layout, record, machine.root)
             managed_files.apply(commands, called, k3s_commands.SET, record)
             if found.changes:
                 machine.run(["systemctl", "daemon-reload"])

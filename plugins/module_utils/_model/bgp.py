@@ -151,12 +151,12 @@ class BgpReader(EntryReader):
                 continue
             apart = one.node_selectors and other.node_selectors and one.node_selectors != other.node_selectors
             if not self._native or not apart:
-                who = "FRR" if self._frr else "OpenELB"
+                who = "FRR takes" if self._frr else "Calico is told of" if self._cni else "OpenELB takes"
                 self._complain(
                     f"klubster_bgp.peers[{other_index}].address",
                     other.address,
                     f"klubster_bgp.peers[{index}] has this address too"
-                    + (f", and {who} takes a router once." if apart else "."),
+                    + (f", and {who} a router once." if apart else "."),
                     "Remove one of the two." if not self._native else "Remove one, or give both other node_selectors.",
                 )
         ids = {peer.router_id for peer in peers}

@@ -172,7 +172,7 @@ def told_of(snapshot: Snapshot, services: t.Sequence[LoadBalancedService]) -> li
 
 
 def _calico_lengths(snapshot: Snapshot, address: str) -> list[dict[int, int]]:
-    block = ipaddress.ip_network(calico_block(snapshot, address) or "0.0.0.0/0")
+    block = ipaddress.ip_network(calico_block(snapshot, address) or "0.0.0.0/0", strict=False)
     return [{block.version: block.prefixlen}] if block.prefixlen else []
 
 

@@ -7,7 +7,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_verbs
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_commands, k3s_verbs
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Entry, Record
 from ansible_collections.kateskit.klubster.plugins.modules import k3s_node
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -52,3 +55,20 @@ def test_check_mode_says_what_would_be_done(state: str, changed: bool, capsys: p
 
 def test_an_option_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "address" in run(capsys, {**GIVEN, "api": {"name": "api.home.internal", "port": 6443}})["msg"]
+
+
+def test_what_the_user_has_put_over_our_commands_is_noted(tmp_path: Path) -> None:
+    """Else a reset would take it away."""
+    record = Record.load(tmp_path / "state")
+    for name in K3S.commands:
+        place = tmp_path / "usr/local/bin" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"\x7fELF")
+        record.entries[f"/usr/local/bin/{name}"] = Entry(k3s_commands.SET, "0" * 64)
+    record.save()
+    given = {**GIVEN, "programs": [], "archives": []}
+    machine = t.cast("t.Callable[[t.Any], K3s]", k3s_verbs.machine_of)(given)
+    assert k3s_verbs.look(machine, given).parts["programs"] == "live"
+    k3s_commands.forget(K3S, record, tmp_path)
+    record.save()
+    assert k3s_verbs.look(machine, given).parts["programs"] == "none"

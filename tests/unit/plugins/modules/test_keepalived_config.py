@@ -24,6 +24,8 @@ GIVEN: dict[str, t.Any] = {
     "_ansible_check_mode": True,
     "_ansible_diff": True,
 }
+#: units that run
+ACTIVE: set[str] = set()
 
 
 def call(capsys: pytest.CaptureFixture[str], **changes: t.Any) -> dict[str, t.Any]:
@@ -36,13 +38,15 @@ def call(capsys: pytest.CaptureFixture[str], **changes: t.Any) -> dict[str, t.An
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     program = tmp_path / "keepalived"
     program.touch()
+    ACTIVE.clear()
     monkeypatch.setattr(keepalived, "PROGRAM", str(program))
 
     def look_only(argv: t.Sequence[str], **_: t.Any) -> Result:
         if argv[0] == "ip":
             return Result(0, json.dumps([{"ifname": "eth0", "addr_info": [{"local": "192.0.2.11"}]}]), "")
         assert argv[:2] == ["systemctl", "show"], "check mode only looks"
-        return Result(0, "ActiveState=inactive\nUnitFileState=\n", "")
+        state = "active" if argv[-1] in ACTIVE else "inactive"
+        return Result(0, f"ActiveState={state}\nUnitFileState=\n", "")
 
     monkeypatch.setattr(keepalived_config, "run", look_only)
     return program
@@ -76,10 +80,19 @@ def test_it_starts_once_kube_vip_has_given_the_address_up(
     assert call(capsys)["msg"] == "kube-vip goes on with 192.0.2.10"
 
 
-@pytest.mark.parametrize(("check", "awaited"), [(True, False), (False, True)])
-def test_what_is_taken_from_kube_vip_is_awaited(
-    check: bool, awaited: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("check", "unit", "awaited"),
+    [
+        (True, "k3s.service", False),
+        (False, "k3s.service", True),
+        # A run that was cut short before k3s came: there is no API that could answer.
+        (False, "", False),
+    ],
+)
+def test_what_is_taken_from_kube_vip_is_awaited_where_the_cluster_lives(
+    check: bool, unit: str, awaited: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    ACTIVE.add(unit)
     changes = (Change(kube_vip.POD, "remove", "", ""),)
     step = Step(Service(keepalived.UNIT), enable=False, action="start", digest="")
     monkeypatch.setattr(keepalived_config, "settle", lambda *_, **_options: Settled(changes, step))

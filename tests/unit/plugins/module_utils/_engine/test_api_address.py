@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import api_address, kube_vip
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import settle as settle_service
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import Service
@@ -32,6 +33,8 @@ class Machine:
             state = "active" if argv[-1] in self.active else "inactive"
             return Result(0, f"ActiveState={state}\nUnitFileState=\n", "")
         self.runs.append((" ".join(argv[:3]), self.pod.exists(), self.unit.exists()))
+        if argv[:2] == ["systemctl", "disable"] and not self.unit.exists():
+            raise CommandFailed(argv, 1, "", "Unit file klubster-api-address.service does not exist.")
         return Result(0, "", "")
 
     def keepalived(self) -> None:
@@ -105,6 +108,17 @@ def test_keepalived_has_stopped_before_the_pod_comes(machine: Machine) -> None:
     assert not machine.config.exists()
     assert "klubster-api-address.service" not in Record.load(machine.state).services
     assert not machine.kube_vip().changes
+
+
+@pytest.mark.parametrize("provider", ["kube_vip", "nobody"])
+def test_a_unit_that_somebody_removed_is_no_obstacle(provider: str, machine: Machine) -> None:
+    machine.keepalived()
+    machine.unit.unlink()
+    machine.runs.clear()
+    assert getattr(machine, provider)().stops
+    done = [words for words, _pod, _unit in machine.runs]
+    assert done == ["systemctl stop klubster-api-address.service", "systemctl daemon-reload"], "it may run on"
+    assert not getattr(machine, provider)().changes
 
 
 def test_a_pod_has_gone_before_keepalived_starts(machine: Machine) -> None:

@@ -389,6 +389,19 @@ def test_a_join_ends_before_its_server_leaves(
     assert calls == done
 
 
+@pytest.mark.parametrize("written", [1, 3])
+def test_a_join_that_was_cut_short_among_its_certificates_can_be_reset(written: int, tmp_path: Path) -> None:
+    """k3s had the CA and not yet a certificate; or the power went, and files are empty."""
+    files = [tmp_path / name for name in ("server-ca.crt", "client.crt", "client.key")]
+    for place in files[:written]:
+        place.touch()
+    layout = dataclasses.replace(
+        K3S, config=str(tmp_path / "none"), kubeconfig="/none", etcd_certificates=tuple(str(place) for place in files)
+    )
+    machine = Machine(tmp_path, SERVER)
+    assert k3s.farewell(layout, "server2", machine.run, joined=True) == []
+
+
 class Members:
     """etcd of a server that leaves: a member for a while, then silent or without it."""
 

@@ -455,6 +455,12 @@ def test_nodes_that_calico_does_not_let_speak_are_not_missed(by_calico: World) -
     assert [(one.address, one.nodes) for one in named] == [("fd00::2", ("server1",))]
 
 
+def test_a_network_that_somebody_wrote_by_an_address_of_it_is_read(by_calico: World) -> None:
+    length = POOL.partition("/")[2]
+    by_calico.snapshot["calico_bgp"][0]["spec"]["serviceLoadBalancerIPs"] = [{"cidr": f"{SERVICE}/{length}"}]
+    assert by_calico.report()["healthy"]
+
+
 def test_a_pool_that_calico_does_not_announce_is_told(by_calico: World) -> None:
     by_calico.snapshot["calico_bgp"][0]["spec"]["serviceLoadBalancerIPs"] = [{"cidr": "198.51.100.0/28"}]
     assert [pool["announced"] for pool in by_calico.report()["pools"]] == [False]
