@@ -56,7 +56,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import I
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import vyos_https
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
-
 #: what the module makes of texts, as they come by -e
 _TYPES: dict[str, t.Callable[[t.Any], t.Any]] = {
     "port": check_type_int,
