@@ -51,18 +51,37 @@ _value:
 
 import typing as t
 
+from ansible.module_utils.common.validation import check_type_bool, check_type_int
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import vyos_https
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
+
+#: what the module makes of texts, as they come by -e
+_TYPES: dict[str, t.Callable[[t.Any], t.Any]] = {
+    "port": check_type_int,
+    "timeout": check_type_int,
+    "validate_certs": check_type_bool,
+}
 
 
 def router_reach(variables: t.Any, api: t.Any) -> list[str]:
     """What is wrong, from Ansible's values."""
     try:
-        vyos_https.refuse(plain(variables), plain(api))
+        vyos_https.refuse(plain(variables), _typed(plain(api)))
     except InvalidInput as exc:
         return [str(problem) for problem in exc.problems]
     return []
+
+
+def _typed(api: dict[str, t.Any]) -> dict[str, t.Any]:
+    found = dict(api)
+    for name, check in _TYPES.items():
+        try:
+            found[name] = check(api[name])
+        except (KeyError, TypeError, ValueError):
+            # What is none is told with the rest.
+            continue
+    return found
 
 
 class FilterModule:

@@ -150,14 +150,15 @@ class BgpReader(EntryReader):
             if WRONG in (one.address, other.address) or (one.address, one.port) != (other.address, other.port):
                 continue
             apart = one.node_selectors and other.node_selectors and one.node_selectors != other.node_selectors
-            if not self._native or not apart:
-                who = "FRR takes" if self._frr else "Calico is told of" if self._cni else "OpenELB takes"
+            once = self._frr or self._openelb
+            if once or not apart:
+                who = "FRR" if self._frr else "OpenELB"
                 self._complain(
                     f"klubster_bgp.peers[{other_index}].address",
                     other.address,
                     f"klubster_bgp.peers[{index}] has this address too"
-                    + (f", and {who} a router once." if apart else "."),
-                    "Remove one of the two." if not self._native else "Remove one, or give both other node_selectors.",
+                    + (f", and {who} takes a router once." if apart else "."),
+                    "Remove one of the two." if once else "Remove one, or give both other node_selectors.",
                 )
         ids = {peer.router_id for peer in peers}
         if self._frr and len(ids) > 1:

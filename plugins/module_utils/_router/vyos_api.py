@@ -64,12 +64,20 @@ class Api:
 
     :param patience: seconds to watch for a commit whose answer was lost.
     :param pause: waits.
+    :param clock: seconds, from any beginning.
     """
 
     clocked: t.Optional[bool] = None
 
-    def __init__(self, send: Send, *, patience: float, pause: t.Callable[[float], None] = time.sleep) -> None:
-        self._send, self._patience, self._pause = send, patience, pause
+    def __init__(
+        self,
+        send: Send,
+        *,
+        patience: float,
+        pause: t.Callable[[float], None] = time.sleep,
+        clock: t.Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._send, self._patience, self._pause, self._clock = send, patience, pause, clock
         self._busy = False
 
     def version(self) -> str:
@@ -136,13 +144,15 @@ class Api:
         left = self._patience
         while left > 0:
             self._pause(_POLL)
-            left -= _POLL
+            asked = self._clock()
             try:
                 now = self.paths()
+                if all(_is_done(one, now) for one in wanted):
+                    return
             except VyosError:
-                continue
-            if all(_is_done(one, now) for one in wanted):
-                return
+                pass
+            # One that hangs takes all of its time for each answer.
+            left -= _POLL + self._clock() - asked
         self._busy = True
 
     def _ask(self, endpoint: str, **data: t.Any) -> t.Any:

@@ -129,10 +129,14 @@ def calico_block(snapshot: Snapshot, address: str) -> str:
         if entry.get("kind") != "BGPConfiguration" or name_of(entry) != calico_bgp.DEFAULT:
             continue
         for one in spec_of(entry).get("serviceLoadBalancerIPs") or []:
-            text = clean(one.get("cidr"))
-            found = parse_range(text)
+            try:
+                # What is written into Calico's own definitions nobody has checked.
+                network = ipaddress.ip_network(clean(one.get("cidr")), strict=False)
+            except ValueError:
+                continue
+            found = parse_range(str(network))
             if found and _within(address, found):
-                return text
+                return str(network)
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.filter.router_reach import FilterModule
@@ -38,3 +39,14 @@ def test_the_api_needs_no_connection_and_a_key() -> None:
     found = reach("ssh", "", way="http_api", key="", port=0)
     assert [one.split(" = ")[0] for one in found] == ["router_api_port", "router_api_key"]
     assert "s3cret" not in str(reach("ssh", way="http_api", key_file="/nowhere"))
+
+
+def test_numbers_and_switches_may_be_texts_as_on_a_command_line(tmp_path: Path) -> None:
+    assert reach("ssh", "", way="http_api", port="8443", timeout="60", validate_certs="true") == []
+    found = reach("ssh", "", way="http_api", port="https", timeout="0", validate_certs="false", ca_file=str(tmp_path))
+    assert [one.split(":")[0] for one in found] == [
+        "router_api_port = 'https'",
+        "router_api_timeout = 0",
+        f"router_api_ca_file = {str(tmp_path)!r}",
+    ]
+    assert "No certificate is looked at with validate_certs off." in found[2]

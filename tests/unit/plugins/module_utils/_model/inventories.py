@@ -1296,16 +1296,6 @@ BAD: dict[str, Bad] = {
             PEER | {"name": "again", "node_selectors": [{"match_labels": {"a": "c"}}]},
         ],
     ),
-    "peers share an address, apart, by Calico": bgp(
-        "Calico is told of a router once",
-        "Remove one",
-        "klubster_bgp.peers[1].address",
-        calico=True,
-        peers=[
-            PEER | {"node_selectors": [{"match_labels": {"a": "b"}}]},
-            PEER | {"name": "again", "node_selectors": [{"match_labels": {"a": "c"}}]},
-        ],
-    ),
     "router ids differ by FRR": bgp(
         "one name for all peers",
         "the same router_id",

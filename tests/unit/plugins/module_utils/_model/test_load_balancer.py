@@ -212,6 +212,15 @@ def test_calicos_speaker() -> None:
     assert [name for name in spec.images if name.startswith("metallb")] == ["metallb-controller"]
 
 
+def test_calicos_speaker_takes_one_router_in_several_ways() -> None:
+    selectors = [[{"match_labels": {"site": site}}] for site in ("here", "there")]
+    peers = [
+        PEER | {"name": name, "hold_time": hold, "node_selectors": selector}
+        for name, hold, selector in zip(("near", "far"), (9, 30), selectors)
+    ]
+    parsed(**CALICO | {"klubster_pools": [], "klubster_bgp": {"asn": 65001, "peers": peers}})
+
+
 def test_calicos_speaker_has_ipv6_and_large_communities() -> None:
     six = {"name": "router6", "address": "fd00:1::2", "asn": 65010}
     given = CALICO | {

@@ -319,6 +319,20 @@ def test_a_commit_of_which_nothing_is_seen_is_left_alone() -> None:
     assert [endpoint for endpoint, dummy in rest.asked][-1] == "/retrieve"
 
 
+def test_a_router_that_hangs_is_not_asked_for_hours() -> None:
+    time, asked = [0.0], list[str]()
+
+    def hangs(endpoint: str, dummy: t.Mapping[str, t.Any]) -> vyos_api.Answer:
+        asked.append(endpoint)
+        time[0] += 300
+        raise vyos_api.Unanswered(f"no answer to {endpoint}")
+
+    one = vyos_api.Api(hangs, patience=300, pause=lambda _: None, clock=lambda: time[0])
+    with pytest.raises(VyosError, match="no answer to /configure"):
+        one.commit(["set system host-name r2"], 5)
+    assert asked == ["/configure", "/retrieve"]
+
+
 @pytest.mark.parametrize("confirms", [True, False])
 def test_when_commands_do_not_bring_it_back_the_clock_or_what_is_saved_does(confirms: bool) -> None:
     rest = Rest(Device(), confirms=confirms)
