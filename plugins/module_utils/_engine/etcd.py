@@ -208,10 +208,27 @@ def find(members: t.Sequence[Member], node: str, address: str = "") -> Member | 
     :param address: of the machine, as other members reach it.
     """
     for member in members:
-        hosts = {urllib.parse.urlsplit(url).hostname for url in member.peer_urls}
-        if is_of(member, node) or (not member.name and address in hosts):
+        if is_of(member, node) or (not member.name and address in _hosts(member)):
             return member
     return None
+
+
+def at(members: t.Sequence[Member], address: str) -> Member | None:
+    """The member of a machine, whatever its Node is called."""
+    return next((member for member in members if address in _hosts(member)), None)
+
+
+def _hosts(member: Member) -> set[str | None]:
+    return {urllib.parse.urlsplit(url).hostname for url in member.peer_urls}
+
+
+def take_out(etcd: Etcd, members: t.Sequence[Member], leaving: Member) -> None:
+    """Remove a member whose machine goes.
+
+    :raises EtcdError: those that stay would not be enough; nothing was changed.
+    """
+    refuse_without_quorum(members, {member.id for member in members if etcd.healthy(member)}, leaving)
+    etcd.remove(leaving)
 
 
 def health(address: str = "127.0.0.1", port: int = 2381, timeout: float = 2.0) -> str:
@@ -269,6 +286,7 @@ __all__ = (
     "EtcdError",
     "EtcdStopped",
     "Member",
+    "at",
     "find",
     "health",
     "is_of",
@@ -276,4 +294,5 @@ __all__ = (
     "parse",
     "refuse_to_stop",
     "refuse_without_quorum",
+    "take_out",
 )

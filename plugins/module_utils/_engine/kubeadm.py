@@ -27,7 +27,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError, HttpsApi
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.certificates import public_key_hash
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosis import likely_cause
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import health
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd, at, health, take_out
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import Layout
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import (
     Action,
@@ -54,6 +54,10 @@ class EngineError(KlubsterError):
     """The engine did not do what it should; the message begins with the likely cause."""
 
 
+def _etcd(layout: Layout) -> Etcd:
+    return Etcd(layout.etcd_url, layout.etcd_certificates)
+
+
 @dataclass
 class Kubeadm:
     """One machine under kubeadm."""
@@ -69,6 +73,8 @@ class Kubeadm:
     api_of: t.Callable[[Kubeadm, bool], Api] | None = None
     #: what etcd of this machine says of itself
     etcd_health: t.Callable[[], str] = health
+    #: the cluster's etcd, as a server sees it
+    etcd_of: t.Callable[[Layout], Etcd] = _etcd
     #: what was in the journal before says nothing about what failed
     since: float | None = None
 
@@ -205,13 +211,16 @@ class Kubeadm:
 
         :param servers: also upload the control plane's certificates, under a new key.
         :param forget: name and address of machines on which a join was cut short; kubeadm refuses a name that is
-            taken. A Node of that name that is another machine's stays, and the join will say so.
+            taken. A Node of that name that is another machine's stays, and the join will say so. Their members
+            of etcd go too: what they had written goes with the join, and etcd takes none back that has lost it.
         """
         admin = self.api(administrator=True)
         for entry in forget:
             taken = f"/api/v1/nodes/{entry['name']}"
             if nodes.may_be_of(_found(admin, taken), entry["address"]):
                 admin.delete(taken)
+        if forget:
+            self._forget_members([entry["address"] for entry in forget])
         said = self._kubeadm(
             ["token", "create", "--ttl", config.INVITATION_TTL, "--kubeconfig", str(self._at(self.layout.kubeconfig))]
         )
@@ -227,6 +236,14 @@ class Kubeadm:
             ca_hash=public_key_hash(self._ca.read_text(encoding="ascii")),
             certificate_key=key,
         )
+
+    def _forget_members(self, addresses: t.Sequence[str]) -> None:
+        etcd = self.etcd_of(self.layout)
+        for address in addresses:
+            members = etcd.members()
+            leaving = at(members, address)
+            if leaving is not None:
+                take_out(etcd, members, leaving)
 
     def clean(self) -> None:
         """Undo a command that was cut short. Never called on a machine that completed one."""

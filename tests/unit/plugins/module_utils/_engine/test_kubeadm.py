@@ -17,6 +17,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.certific
     CertificateError,
     public_key_hash,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import EtcdError, Member
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import (
     EngineError,
     Kubeadm,
@@ -87,6 +88,26 @@ class FakeApi:
         self.deleted.append(path)
 
 
+class Members:
+    """etcd with a server that lives, and one that lost its power while it learnt."""
+
+    def __init__(self) -> None:
+        self.known = [
+            Member("1", "server1", (), ("https://192.0.2.11:2380",)),
+            Member("2", "", (), ("https://192.0.2.12:2380",), learner=True),
+        ]
+        self.silent: set[str] = set()
+
+    def members(self) -> list[Member]:
+        return list(self.known)
+
+    def healthy(self, member: Member) -> bool:
+        return member.id not in self.silent
+
+    def remove(self, member: Member) -> None:
+        self.known.remove(member)
+
+
 class Node:
     """A machine in a folder, a kubeadm that does what the real one leaves behind, and what was asked of it."""
 
@@ -96,7 +117,7 @@ class Node:
         self.calls: list[list[str]] = []
         self.windows: list[str] = []
         self.documents: list[dict[str, t.Any]] = []
-        self.api = FakeApi({f"/api/v1/nodes/{node.name}": {"metadata": {}}})
+        self.api, self.members = FakeApi({f"/api/v1/nodes/{node.name}": {"metadata": {}}}), Members()
         (self.root / "run").mkdir(parents=True, exist_ok=True)
         self.machine = Kubeadm(
             KUBEADM,
@@ -108,6 +129,7 @@ class Node:
             0.0,
             lambda *_: self.api,
             lambda: self.etcd,
+            lambda _layout: t.cast("t.Any", self.members),
         )
 
     def run(self, argv: t.Sequence[str], **_: t.Any) -> Result:
@@ -288,6 +310,28 @@ def test_an_invitation(tmp_path: Path, ca: Path) -> None:
     assert all(found.certificate_key not in " ".join(call) for call in node.calls)
     assert node.documents[0]["certificateKey"] == found.certificate_key
     assert node.machine.invite(servers=False).certificate_key == ""
+
+
+def test_a_server_whose_join_is_undone_is_no_member_any_more(tmp_path: Path, ca: Path) -> None:
+    """It comes back with nothing of what it had told etcd, which would end with an error."""
+    node = Node(tmp_path, ca, server())
+    node.machine.begin()
+    node.machine.invite(servers=True, forget=[{"name": "agent9", "address": "192.0.2.9"}])
+    assert len(node.members.known) == 2
+    node.machine.invite(servers=True, forget=[{"name": "server2", "address": "192.0.2.12"}])
+    assert [member.name for member in node.members.known] == ["server1"]
+
+
+def test_a_member_that_the_quorum_needs_stays(tmp_path: Path, ca: Path) -> None:
+    node = Node(tmp_path, ca, server())
+    node.machine.begin()
+    node.members.known = [
+        Member(str(number), f"server{number}", (), (f"https://192.0.2.1{number}:2380",)) for number in (1, 2, 3)
+    ]
+    node.members.silent = {"3"}
+    with pytest.raises(EtcdError, match="Start server3 first"):
+        node.machine.invite(servers=True, forget=[{"name": "server2", "address": "192.0.2.12"}])
+    assert len(node.members.known) == 3
 
 
 def test_an_api_that_does_not_come_is_explained(tmp_path: Path, ca: Path) -> None:
