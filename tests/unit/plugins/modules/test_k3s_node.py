@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_commands, k3s_verbs
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Entry, Record
 from ansible_collections.kateskit.klubster.plugins.modules import k3s_node
@@ -67,7 +66,7 @@ def test_what_the_user_has_put_over_our_commands_is_noted(tmp_path: Path) -> Non
         record.entries[f"/usr/local/bin/{name}"] = Entry(k3s_commands.SET, "0" * 64)
     record.save()
     given = {**GIVEN, "programs": [], "archives": []}
-    machine = t.cast("t.Callable[[t.Any], K3s]", k3s_verbs.machine_of)(given)
+    machine = k3s_verbs.machine_of(given)
     assert k3s_verbs.look(machine, given).parts["programs"] == "live"
     k3s_commands.forget(K3S, record, tmp_path)
     record.save()
