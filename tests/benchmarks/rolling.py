@@ -47,7 +47,7 @@ def main() -> int:
     config = {**inventory.get("klubster_kubelet_config", {}), key: json.loads(value)}
     given = json.dumps({"klubster_kubelet_config": config})
     was, began = processes(inventory), time.monotonic()
-    with Prober(cluster.url) as prober, Client(address) as reader:
+    with Prober(cluster) as prober, Client(address) as reader:
         done = ansible(inventory.source, "ansible-playbook", "playbooks/site.yml", "-e", given)
         seconds = time.monotonic() - began
     print(done.stdout, done.stderr, file=sys.stderr)

@@ -29,9 +29,12 @@ LONGEST_GAP = 10.0
 class Prober:
     """Asks the API five times a second and keeps the longest time without an answer."""
 
-    def __init__(self, url: str) -> None:
-        self._address = urllib.parse.urlsplit(url)
+    def __init__(self, cluster: Cluster) -> None:
+        self._address = urllib.parse.urlsplit(cluster.url)
         self._context = ssl._create_unverified_context()  # noqa: S323 it only looks whether somebody is there
+        # k3s answers nobody whom it does not know.
+        settings = cluster.api.configuration
+        self._context.load_cert_chain(settings.cert_file, settings.key_file)
         self._end = threading.Event()
         self.gap, self.answers = 0.0, 0
 
@@ -102,7 +105,7 @@ def test_the_api_goes_on_while_any_server_is_down(
     count = len(inventory.machines)
     gaps: dict[str, float] = {}
     for server in servers:
-        with Prober(cluster.url) as prober:
+        with Prober(cluster) as prober:
             plug(inventory, "off", server)
             note(cluster, namespace, f"without-{server}")
             plug(inventory, "on", server)
@@ -120,7 +123,7 @@ def test_the_api_goes_on_while_a_minority_is_down(
 ) -> None:
     """All that etcd bears at the same time, the first servers among them."""
     lost = servers[: (len(servers) - 1) // 2]
-    with Prober(cluster.url) as prober:
+    with Prober(cluster) as prober:
         plug(inventory, "off", *lost)
         note(cluster, namespace, "without-a-minority")
         plug(inventory, "on", *lost)

@@ -143,7 +143,7 @@ def test_the_page_answers_while_the_cluster_is_upgraded(
     cluster: Cluster, inventory: Inventory, page: str, before: str, wanted: str
 ) -> None:
     began = time.monotonic()
-    prober, asker = Prober(cluster.url), Client(page)
+    prober, asker = Prober(cluster), Client(page)
     try:
         with prober, asker:
             rc, said, dummy = run(inventory, "upgrade.yml", "-e", f"klubster_engine_version={wanted}")
