@@ -123,7 +123,7 @@ def authority(folder: Path) -> Path:
         key, certificate = folder / f"{stem}.key", folder / f"{stem}.crt"
         common = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
         constraints = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"]
-        argv = ["openssl", "req", "-x509", *common, *constraints, "-subj", f"/CN={stem}"]
+        argv = ["openssl", "req", "-x509", *common, *constraints, "-subj", f"/CN={stem.replace('/', '-')}"]
         argv += ["-keyout", str(key), "-out", str(certificate), *options]
         subprocess.run(argv, check=True, capture_output=True)
 
@@ -239,11 +239,11 @@ def test_a_single_node_keeps_its_data_in_sqlite(bare: Lab) -> None:
 @pytest.fixture
 def database(lab: Lab) -> str:
     """PostgreSQL on the machine beside the cluster; its endpoint."""
-    libraries = subprocess.run(["ldd", POSTGRES / "bin/postgres"], check=True, capture_output=True, text=True).stdout
-    needed = re.findall(r"(/\S+) \(0x", libraries)
+    programs = [str(POSTGRES / "bin" / name) for name in ("postgres", "initdb", "pg_ctl", "psql")]
+    libraries = subprocess.run(["ldd", *programs], check=True, capture_output=True, text=True).stdout
+    needed = sorted(set(re.findall(r"(/\S+) \(0x", libraries)))
     carried = [str(POSTGRES), "/usr/share/postgresql/15", *needed]
     config = CACHE / "labs" / NAME / "ssh/config"
-    packed = subprocess.Popen(["tar", "-czhf", "-", *carried], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     hosts = yaml.safe_load(
         subprocess.run(
             [str(BIN / "ansible-inventory"), "-i", str(lab.folder), "--host", "client", "--yaml"],
@@ -251,7 +251,8 @@ def database(lab: Lab) -> str:
         ).stdout
     )  # fmt: skip
     argv = ["ssh", "-F", str(config), str(hosts["ansible_host"]), "tar -xzf - -C / --skip-old-files"]
-    subprocess.run(argv, stdin=packed.stdout, check=True, capture_output=True)
+    with subprocess.Popen(["tar", "-czhf", "-", *carried], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as packed:
+        subprocess.run(argv, stdin=packed.stdout, check=True, capture_output=True)
     tool = f"cd / && runuser -u nobody -- {POSTGRES}/bin"
     lab.on("client", "install -d -o nobody /var/lib/pg /var/run/postgresql")
     lab.on("client", f"{tool}/initdb -D /var/lib/pg/data -A trust -U postgres > /dev/null")

@@ -152,7 +152,7 @@ class Machines:
         images.mkdir(parents=True, exist_ok=True)
         shutil.copy(self.release / "k3s-airgap-images-amd64.tar", images)
         shutil.copy(self.release / "k3s", root / K3S.program.lstrip("/"))
-        for link in K3S.links:
+        for link in K3S.commands:
             (root / K3S.program.lstrip("/")).with_name(link).symlink_to("k3s")
         role = role_of(machine)
         self.put(machine, f"/etc/systemd/system/{K3S.unit(role)}", k3s_units.unit(K3S, role))
@@ -367,8 +367,9 @@ def test_snapshots(first: Machines) -> None:
     assert found[plain]["location"] == f"file://{place}"
     assert (first.root("s1") / place.lstrip("/")).stat().st_mode & 0o777 == 0o600
     assert found[packed]["size"] < found[plain]["size"]
-    status = first.ssh("s1", f"{K3S.data_dir}/data/current/bin/etcdctl snapshot status {place} -w json", check=False)
-    assert status.rc or json.loads(status.stdout)["totalKey"] > 100
+    argv = [BUNDLE / "bin/etcdutl", "snapshot", "status", first.root("s1") / place.lstrip("/"), "-w", "json"]
+    status = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert json.loads(status.stdout)["totalKey"] > 100
     first.ssh("s1", f"k3s etcd-snapshot delete {packed}")
     assert packed not in first.ssh("s1", "k3s etcd-snapshot ls").stdout
 
