@@ -70,9 +70,10 @@ def rolling_hosts(variables: t.Any, part: t.Any, groups: t.Any) -> list[t.Any]:
         return [1] if part == "batches" else _NOBODY
     plan = variables[next(iter(machines))]["klubster_plan"]
     canary, batch = str(plan.get("canary") or ""), int(plan["batch"])
+    order = rolling_order(machines, str(plan["engine"]["version"]), canary)
     if part == "batches":
-        return [1, batch] if canary in machines else [batch]
-    return rolling_order(machines, str(plan["engine"]["version"]), canary)[str(part)] or _NOBODY
+        return [1, batch] if canary in order["agents"] else [batch]
+    return order[str(part)] or _NOBODY
 
 
 class FilterModule:

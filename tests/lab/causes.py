@@ -62,6 +62,10 @@ class Lab:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.partition(">>")[2].strip()
 
+    def moment(self, machine: str, unit: str, name: str) -> int:
+        """When something happened to a unit, in microseconds; machines of a lab share the kernel's clock."""
+        return int(self.on(machine, f"systemctl show {unit} --property={name}TimestampMonotonic --value"))
+
     def run(self, limit: float, *argv: str, more: t.Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         sources = [part for source in (*self.inventories, *more) for part in ("-i", source)]
         environment = {

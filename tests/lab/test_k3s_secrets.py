@@ -36,7 +36,7 @@ GIVEN: dict[str, t.Any] = {
     "klubster_agent_token": AGENT_TOKEN,
     "klubster_secrets_encryption": True,
     "klubster_k3s_registries": {
-        "mirrors": {"registry.example.org": {"endpoint": ["https://registry.example.org"]}},
+        "mirrors": {"docker.io": {"endpoint": ["https://registry.example.org"]}},
         "configs": {"registry.example.org": {"auth": {"username": "reader", "password": "readers-pass-word"}}},
     },
     "klubster_proxy": {"https": "http://out:ward-bound-pass@proxy.example.org:3128", "images_only": True},

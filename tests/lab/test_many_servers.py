@@ -51,15 +51,10 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield Cluster(lab, servers, outages, time.monotonic() - began)
 
 
-def moment(cluster: Cluster, server: str, name: str) -> int:
-    """When something happened to k3s; machines of a lab share the kernel's clock."""
-    return int(cluster.lab.on(server, f"systemctl show k3s --property={name}TimestampMonotonic --value"))
-
-
 def test_servers_join_one_after_the_other(cluster: Cluster) -> None:
     print(f"{len(cluster.servers)} servers by k3s: {cluster.seconds:.0f} s")
-    begins = {server: moment(cluster, server, "InactiveExit") for server in cluster.servers}
-    ready = {server: moment(cluster, server, "ActiveEnter") for server in cluster.servers}
+    begins = {server: cluster.lab.moment(server, "k3s", "InactiveExit") for server in cluster.servers}
+    ready = {server: cluster.lab.moment(server, "k3s", "ActiveEnter") for server in cluster.servers}
     for before, after in zip(cluster.servers, cluster.servers[1:], strict=False):
         assert ready[before] < begins[after], f"{after} began before {before} was ready"
 

@@ -39,6 +39,10 @@ def test_the_canary_goes_first_and_alone() -> None:
     seen = hosts("s3", s1="restart", s3="restart", a1="restart")
     assert rolling_hosts(seen, "first", GROUPS) == ["s3"]
     assert rolling_hosts(seen, "servers", GROUPS) == ["s1"]
+    seen = hosts("a2", s1="restart", a1="restart", a2="restart")
+    assert rolling_hosts(seen, "first", GROUPS) == ["a2"]
+    assert rolling_hosts(seen, "agents", GROUPS) == ["a1"]
+    assert rolling_hosts(seen, "batches", GROUPS) == [5]
     seen = hosts("a2", "1.34.0", s1="drain", a1="drain", a2="drain")
     assert rolling_hosts(seen, "first", GROUPS) == NOBODY
     assert rolling_hosts(seen, "agents", GROUPS) == ["a2", "a1"]
