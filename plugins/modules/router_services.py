@@ -11,7 +11,8 @@ short_description: Make NAT, firewall, DNS, DHCP and VRRP of this machine what a
 version_added: "0.1.0"
 description:
   - Compares what the kernel and our files say with a model of a router and changes what differs, in the parts C(nat),
-    C(firewall), C(dns), C(dhcp) and C(vrrp). A part that the model leaves out is not looked at.
+    C(firewall), C(dns), C(dhcp) and C(vrrp). A part that is empty goes, with its rules, files and units; O(left_out)
+    says what becomes of one that the model leaves out.
   - Rules are tables of nftables of our own, replaced in one step; C(nft) looks at them first. Tables of others are not
     touched.
   - Names and addresses are given out by processes of dnsmasq, addresses are shared by one of keepalived, each with a
@@ -45,6 +46,14 @@ options:
       - The model, as O(kateskit.klubster.frr_config#module:router) takes it; other parts are checked and left alone.
       - Required for O(state=present).
     type: dict
+  left_out:
+    description:
+      - What becomes of our rules, files and units of a part that O(router) leaves out.
+      - V(kept) does not look at them.
+      - V(removed) takes them away, as if the part were empty. A O(router) without any part takes nothing away.
+    type: str
+    default: kept
+    choices: [kept, removed]
   confirm:
     description:
       - Seconds after which new rules go again unless O(state=confirmed) comes first, so that a rule that locks
@@ -115,7 +124,7 @@ def _made(device: Services, given: t.Mapping[str, t.Any], *, check: bool) -> dic
     missing = services_apply.missing(router, device)
     if missing:
         return {"changed": True, "missing": missing, "pending": False}
-    planned = services_apply.plan(router, device)
+    planned = services_apply.plan(router, device, given["left_out"])
     pending = False
     if planned.changed and not check:
         pending = services_apply.Change(planned, device, confirm=given["confirm"]).apply()
@@ -142,6 +151,7 @@ def main() -> None:
         {
             "state": {"type": "str", "default": "present", "choices": ["present", "gathered", "confirmed"]},
             "router": {"type": "dict"},
+            "left_out": {"type": "str", "default": "kept", "choices": list(services_apply.LEFT_OUT)},
             "confirm": {"type": "int", "default": 0},
         },
         required_if=[("state", "present", ["router"])],

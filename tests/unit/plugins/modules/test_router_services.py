@@ -60,6 +60,15 @@ def test_what_lacks_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, router={"vrrp": vrrp})["missing"] == ["keepalived"]
 
 
+def test_a_part_that_the_model_left_goes_when_that_is_wanted(
+    capsys: pytest.CaptureFixture[str], machine: Machine
+) -> None:
+    machine.places.folder.mkdir(parents=True)
+    machine.places.rules("nat").write_text("")
+    assert call(capsys, router={"forwarding": True})["changed"] is False
+    assert call(capsys, router={"forwarding": True}, left_out="removed")["changed"] is True
+
+
 @pytest.mark.usefixtures("machine")
 def test_nothing_is_gathered_from_a_machine_without_anything(capsys: pytest.CaptureFixture[str]) -> None:
     result = call(capsys, state="gathered")
