@@ -46,6 +46,13 @@ options:
       - The model, as O(kateskit.klubster.frr_config#module:router) takes it; other parts are checked and left alone.
       - Required for O(state=present).
     type: dict
+  foreign:
+    description:
+      - By part, names that belong to somebody else, as O(kateskit.klubster.frr_config#module:foreign) takes them. Other
+        parts of O(router) may use them.
+      - Not of C(dhcp) and C(vrrp), whose files are ours alone on this machine.
+    type: dict
+    default: {}
   left_out:
     description:
       - What becomes of our rules, files and units of a part that O(router) leaves out.
@@ -114,13 +121,14 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
-from ansible_collections.kateskit.klubster.plugins.module_utils._router import services_apply
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import services, services_apply
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.services_device import Services, ServicesError
 
 
 def _made(device: Services, given: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
-    router = parse(given["router"], root="router")[0]
+    router, foreign = parse(given["router"], foreign=given["foreign"], root="router")
+    services.refuse_foreign(foreign)
     missing = services_apply.missing(router, device)
     if missing:
         return {"changed": True, "missing": missing, "pending": False}
@@ -151,6 +159,7 @@ def main() -> None:
         {
             "state": {"type": "str", "default": "present", "choices": ["present", "gathered", "confirmed"]},
             "router": {"type": "dict"},
+            "foreign": {"type": "dict", "default": {}},
             "left_out": {"type": "str", "default": "kept", "choices": list(services_apply.LEFT_OUT)},
             "confirm": {"type": "int", "default": 0},
         },

@@ -19,6 +19,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router import d
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.filtering import Firewall, Nat
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import Dns, Router
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.nft import Table
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import Foreign
 
 #: parts with rules of nftables; ``dns`` has them beside its program
 RULES = ("nat", "firewall", "dns")
@@ -83,6 +84,18 @@ def refuse(router: Router, root: str = "") -> None:
         problems.append(Problem(f"{prefix}dns.servers", [], rule, "Give one, or domains or zones."))
     if problems:
         raise InvalidInput(problems)
+
+
+def refuse_foreign(foreign: Foreign) -> None:
+    """Refuse names of others in files that are ours alone.
+
+    :raises InvalidInput: with the parts.
+    """
+    rule = "On a machine with FRR the file of this part is ours alone, and nothing in it belongs to others."
+    remedy = "Leave it out: programs and files of others are not touched."
+    parts = [part for part in PARTS if part in foreign.names]
+    if parts:
+        raise InvalidInput([Problem(f"foreign.{part}", sorted(foreign.names[part]), rule, remedy) for part in parts])
 
 
 def tables(router: Router) -> dict[str, t.Optional[Table]]:
@@ -169,6 +182,7 @@ __all__ = (
     "canonical",
     "gather",
     "refuse",
+    "refuse_foreign",
     "tables",
     "texts",
 )

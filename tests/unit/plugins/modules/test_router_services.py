@@ -60,6 +60,21 @@ def test_what_lacks_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, router={"vrrp": vrrp})["missing"] == ["keepalived"]
 
 
+@pytest.mark.usefixtures("machine")
+def test_policies_may_use_names_of_others(capsys: pytest.CaptureFixture[str]) -> None:
+    neighbors = {"10.0.0.2": {"remote_as": 65001, "ipv4": {"route_map_in": "theirs"}}}
+    model = {**MODEL, "route_maps": {}, "bgp": {"asn": 65010, "router_id": "10.0.0.1", "neighbors": neighbors}}
+    assert "It is not in router.route_maps" in call(capsys, router=model)["msg"]
+    assert call(capsys, router=model, foreign={"route_maps": ["theirs"]})["changed"]
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("part", ["dhcp", "vrrp"])
+def test_nothing_of_others_is_in_our_files(capsys: pytest.CaptureFixture[str], part: str) -> None:
+    said = call(capsys, router=MODEL, foreign={part: ["theirs"]})["msg"]
+    assert f"foreign.{part} = ['theirs']: On a machine with FRR the file of this part is ours alone" in said
+
+
 def test_a_part_that_the_model_left_goes_when_that_is_wanted(
     capsys: pytest.CaptureFixture[str], machine: Machine
 ) -> None:
