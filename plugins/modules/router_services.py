@@ -67,6 +67,18 @@ options:
         everybody out does not stay. V(0) keeps them at once.
     type: int
     default: 0
+  sessions:
+    description:
+      - Which BGP sessions of FRR on this machine new rules may not cut; when they do, everything is taken back at once.
+      - V(others) and V(all) are those that were up. FRR asks their neighbours for their routes again, and what it sent
+        has to be acknowledged.
+    type: str
+    default: others
+    choices: [others, all, none]
+  timeout:
+    description: Seconds in which that has to happen, but at most half of O(confirm).
+    type: int
+    default: 30
 seealso:
   - module: kateskit.klubster.frr_config
 """
@@ -122,6 +134,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import services, services_apply
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.frr_apply import WATCHED
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.frr_device import Frr
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.live_sessions import Sessions
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.services_device import Services, ServicesError
 
@@ -135,7 +150,9 @@ def _made(device: Services, given: t.Mapping[str, t.Any], *, check: bool) -> dic
     planned = services_apply.plan(router, device, given["left_out"])
     pending = False
     if planned.changed and not check:
-        pending = services_apply.Change(planned, device, confirm=given["confirm"]).apply()
+        sessions = None if given["sessions"] == "none" else Sessions(Frr(run))
+        watched: dict[str, t.Any] = {"sessions": sessions, "timeout": given["timeout"]}
+        pending = services_apply.Change(planned, device, confirm=given["confirm"], **watched).apply()
     return {
         "changed": planned.changed,
         "missing": [],
@@ -162,6 +179,8 @@ def main() -> None:
             "foreign": {"type": "dict", "default": {}},
             "left_out": {"type": "str", "default": "kept", "choices": list(services_apply.LEFT_OUT)},
             "confirm": {"type": "int", "default": 0},
+            "sessions": {"type": "str", "default": "others", "choices": list(WATCHED)},
+            "timeout": {"type": "int", "default": 30},
         },
         required_if=[("state", "present", ["router"])],
         supports_check_mode=True,

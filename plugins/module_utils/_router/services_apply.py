@@ -31,6 +31,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router.services
 #: what becomes of ours in parts that the model has not
 LeftOut = t.Literal["kept", "removed"]
 LEFT_OUT: tuple[LeftOut, ...] = ("kept", "removed")
+#: seconds in which an answer comes on every sane network
+_SHORTEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -189,15 +191,35 @@ def _plain(data: t.Mapping[str, t.Any]) -> str:
     return json.dumps(data, indent=2, sort_keys=True) + "\n" if data else ""
 
 
+class Watch(t.Protocol):
+    """Sees whether rules cut what has to go on."""
+
+    def up(self) -> t.Collection[str]: ...
+
+    def cut(self, names: t.Collection[str], seconds: float) -> list[str]: ...
+
+
 class Change:
     """Carries a plan out.
 
     :param confirm: seconds after which new rules go again unless somebody who still reaches the machine confirms them;
         0 for never.
+    :param sessions: BGP's, which new rules may not cut; None when nobody asks for them.
+    :param timeout: seconds in which a session that goes on has to be heard of, half of those to confirm at most.
     """
 
-    def __init__(self, planned: Plan, device: Services, *, confirm: int) -> None:
+    def __init__(
+        self,
+        planned: Plan,
+        device: Services,
+        *,
+        confirm: int,
+        sessions: t.Optional[Watch] = None,
+        timeout: float = 30,
+    ) -> None:
         self._planned, self._device, self._confirm = planned, device, confirm
+        self._sessions = sessions
+        self._timeout = max(_SHORTEST, min(timeout, confirm / 2) if confirm else timeout)
         self._done: list[Program] = []
 
     def apply(self) -> bool:
@@ -214,6 +236,7 @@ class Change:
             device.places.rules(one.part): device.read(device.places.rules(one.part)) for one in touched
         }
         old_units = {path: device.read(path) for path in planned.units}
+        up = self._sessions.up() if loads and self._sessions is not None else ()
         waits = bool(loads) and self._confirm > 0
         if waits:
             rules_files = self._device.unit_files((), rules=True)
@@ -225,6 +248,7 @@ class Change:
                 device.put(device.places.rules(one.part), one.wanted.text() if one.wanted is not None else None)
             self._load(loads)
             self._programs()
+            self._look_after(up)
             if planned.enable_rules or planned.disable_rules:
                 device.systemctl("enable" if planned.enable_rules else "disable", RULES_UNIT)
             # systemd switches off only what still has its file.
@@ -272,6 +296,15 @@ class Change:
         wrong = [one.part for one in loads if not _same(one.wanted, self._device.table(one.part))]
         if wrong:
             raise ServicesError(f"The kernel does something else than it was told, for {', '.join(wrong)}.")
+
+    def _look_after(self, up: t.Collection[str]) -> None:
+        """Sessions that were up have to go on."""
+        cut = self._sessions.cut(up, self._timeout) if self._sessions is not None and up else []
+        if cut:
+            raise ServicesError(
+                f"The new rules cut BGP's session with {', '.join(cut)}: within {self._timeout:g} s nothing came back."
+                " Let TCP 179 pass between this machine and them, in both directions."
+            )
 
     def _programs(self) -> None:
         device = self._device
@@ -347,4 +380,4 @@ def _text(one: Rules) -> str:
     return f"table {family} {name}\ndelete table {family} {name}\n"
 
 
-__all__ = ("LEFT_OUT", "Change", "LeftOut", "Plan", "Program", "Rules", "gathered", "missing", "plan", "shown")
+__all__ = ("LEFT_OUT", "Change", "LeftOut", "Plan", "Program", "Rules", "Watch", "gathered", "missing", "plan", "shown")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 import typing as t
 from pathlib import Path
 
@@ -93,6 +94,26 @@ def test_nothing_is_gathered_from_a_machine_without_anything(capsys: pytest.Capt
 @pytest.mark.usefixtures("machine")
 def test_mistakes_are_told_by_the_name_of_the_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert "router.nat.source[seq 10]" in call(capsys, router={"nat": {"source": [{"interface": "eth1"}]}})["msg"]
+
+
+@pytest.mark.parametrize(("said", "looked"), [({}, True), ({"sessions": "all"}, True), ({"sessions": "none"}, False)])
+def test_sessions_are_watched_unless_nobody_wants_it(
+    capsys: pytest.CaptureFixture[str],
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    said: dict[str, t.Any],
+    looked: bool,
+) -> None:
+    made: list[t.Any] = []
+
+    def change(planned: t.Any, device: t.Any, **given: t.Any) -> t.Any:
+        assert device.places == machine.places
+        made.append(given)
+        return types.SimpleNamespace(apply=lambda: True)
+
+    monkeypatch.setattr(router_services.services_apply, "Change", change)
+    assert call(capsys, router=MODEL, confirm=60, timeout=9, _ansible_check_mode=False, **said)["pending"]
+    assert (made[0]["sessions"] is not None, made[0]["timeout"]) == (looked, 9)
 
 
 def test_rules_are_confirmed_while_they_wait(capsys: pytest.CaptureFixture[str], machine: Machine) -> None:

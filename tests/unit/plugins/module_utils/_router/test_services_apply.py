@@ -404,6 +404,57 @@ def test_a_failure_leaves_no_way_back_behind(machine: Machine) -> None:
     assert not machine.device.armed()
 
 
+class Watched:
+    """Sessions of BGP, of which rules cut some."""
+
+    def __init__(self, machine: Machine, *cut: str) -> None:
+        self.machine, self.lost, self.seen = machine, list(cut), t.cast("list[t.Any]", [])
+
+    def up(self) -> tuple[str, ...]:
+        self.seen.append(("up", "nft" in self.machine.said))
+        return ("10.0.0.2", "10.0.0.3")
+
+    def cut(self, names: t.Collection[str], seconds: float) -> list[str]:
+        self.seen.append(("cut", "nft" in self.machine.said, seconds))
+        return [name for name in names if name in self.lost]
+
+
+@pytest.mark.parametrize(
+    ("confirm", "timeout", "seconds"), [(0, 30, 30), (60, 40, 30), (60, 5, 5), (1, 30, 2), (0, 0, 2)]
+)
+def test_rules_that_cut_sessions_are_taken_back_at_once(
+    machine: Machine, confirm: int, timeout: int, seconds: float
+) -> None:
+    machine.converge(SERVICES)
+    before, kernel = machine.files(), dict(machine.kernel)
+    data = changed("firewall", invalid="reject")
+    data["dns"]["servers"] = ["172.30.0.99"]
+    watched = Watched(machine, "10.0.0.3")
+    change = services_apply.Change(
+        machine.plan(data), machine.device, confirm=confirm, sessions=watched, timeout=timeout
+    )
+    with pytest.raises(ServicesError, match=r"cut BGP's session with 10\.0\.0\.3: within") as caught:
+        change.apply()
+    assert "Let TCP 179 pass" in str(caught.value)
+    assert str(caught.value).endswith("Everything is as it was before.")
+    assert (machine.files(), machine.kernel) == (before, kernel)
+    assert not machine.device.armed()
+    assert watched.seen == [("up", False), ("cut", True, seconds)]
+
+
+def test_sessions_that_go_on_are_no_hindrance(machine: Machine) -> None:
+    planned = machine.plan(SERVICES)
+    assert services_apply.Change(planned, machine.device, confirm=60, sessions=Watched(machine)).apply()
+    assert machine.device.armed()
+
+
+def test_where_no_rule_changes_nobody_looks_at_sessions(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    planned, watched = machine.plan(changed("dns", servers=["172.30.0.99"])), Watched(machine, "10.0.0.3")
+    services_apply.Change(planned, machine.device, confirm=60, sessions=watched).apply()
+    assert watched.seen == []
+
+
 def test_what_lacks_is_named_by_its_package(machine: Machine) -> None:
     router = parse(SERVICES)[0]
     assert services_apply.missing(router, machine.device) == []
