@@ -26,7 +26,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router.frr_devi
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse
 
 #: parts of the model that sessions depend on
-PARTS = ("bgp", "prefix_lists", "route_maps")
+PARTS = ("bgp", "prefix_lists", "community_lists", "large_community_lists", "as_path_lists", "route_maps")
 #: of a router with more routes than that, such as one with the whole internet's, the routes are not read
 MOST_ROUTES = 20_000
 _COUNTED = {"TCPMD5NotFound": "missing", "TCPMD5Unexpected": "unexpected", "TCPMD5Failure": "wrong"}
