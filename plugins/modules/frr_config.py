@@ -53,7 +53,9 @@ options:
     type: dict
     default: {}
   foreign:
-    description: By part, names in it that belong to somebody else and stay as they are.
+    description:
+      - By part, names in it that belong to somebody else and stay as they are.
+      - Not of C(dhcp) and C(vrrp), whose files are ours alone on this machine.
     type: dict
     default: {}
   sessions:
@@ -141,7 +143,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
-from ansible_collections.kateskit.klubster.plugins.module_utils._router import frr, frr_apply, frr_text
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import frr, frr_apply, frr_text, services
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.frr_device import Frr
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse
 
@@ -160,6 +162,7 @@ def _gathered(device: Frr) -> dict[str, t.Any]:
 
 def _made(device: Frr, given: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     router, foreign = parse(given["router"], given["passwords"], given["foreign"], root="router")
+    services.refuse_foreign(foreign)
     planned = frr_apply.plan(router, foreign, device)
     result: dict[str, t.Any] = {"changed": planned.changed, "diff": frr_apply.shown(planned)}
     if not check:

@@ -11,7 +11,8 @@ short_description: Make NAT, firewall, DNS, DHCP and VRRP of this machine what a
 version_added: "0.1.0"
 description:
   - Compares what the kernel and our files say with a model of a router and changes what differs, in the parts C(nat),
-    C(firewall), C(dns), C(dhcp) and C(vrrp). A part that the model leaves out is not looked at.
+    C(firewall), C(dns), C(dhcp) and C(vrrp). A part that is empty goes, with its rules, files and units; O(left_out)
+    says what becomes of one that the model leaves out.
   - Rules are tables of nftables of our own, replaced in one step; C(nft) looks at them first. Tables of others are not
     touched.
   - Names and addresses are given out by processes of dnsmasq, addresses are shared by one of keepalived, each with a
@@ -45,12 +46,39 @@ options:
       - The model, as O(kateskit.klubster.frr_config#module:router) takes it; other parts are checked and left alone.
       - Required for O(state=present).
     type: dict
+  foreign:
+    description:
+      - By part, names that belong to somebody else, as O(kateskit.klubster.frr_config#module:foreign) takes them. Other
+        parts of O(router) may use them.
+      - Not of C(dhcp) and C(vrrp), whose files are ours alone on this machine.
+    type: dict
+    default: {}
+  left_out:
+    description:
+      - What becomes of our rules, files and units of a part that O(router) leaves out.
+      - V(kept) does not look at them.
+      - V(removed) takes them away, as if the part were empty. A O(router) without any part takes nothing away.
+    type: str
+    default: kept
+    choices: [kept, removed]
   confirm:
     description:
       - Seconds after which new rules go again unless O(state=confirmed) comes first, so that a rule that locks
         everybody out does not stay. V(0) keeps them at once.
     type: int
     default: 0
+  sessions:
+    description:
+      - Which BGP sessions of FRR on this machine new rules may not cut; when they do, everything is taken back at once.
+      - V(others) and V(all) are those that were up. FRR asks their neighbours for their routes again, and what it sent
+        has to be acknowledged.
+    type: str
+    default: others
+    choices: [others, all, none]
+  timeout:
+    description: Seconds in which that has to happen, but at most half of O(confirm).
+    type: int
+    default: 30
 seealso:
   - module: kateskit.klubster.frr_config
 """
@@ -105,20 +133,26 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
-from ansible_collections.kateskit.klubster.plugins.module_utils._router import services_apply
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import services, services_apply
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.frr_apply import WATCHED
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.frr_device import Frr
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.live_sessions import Sessions
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.services_device import Services, ServicesError
 
 
 def _made(device: Services, given: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
-    router = parse(given["router"], root="router")[0]
+    router, foreign = parse(given["router"], foreign=given["foreign"], root="router")
+    services.refuse_foreign(foreign)
     missing = services_apply.missing(router, device)
     if missing:
         return {"changed": True, "missing": missing, "pending": False}
-    planned = services_apply.plan(router, device)
+    planned = services_apply.plan(router, device, given["left_out"])
     pending = False
     if planned.changed and not check:
-        pending = services_apply.Change(planned, device, confirm=given["confirm"]).apply()
+        sessions = None if given["sessions"] == "none" else Sessions(Frr(run))
+        watched: dict[str, t.Any] = {"sessions": sessions, "timeout": given["timeout"]}
+        pending = services_apply.Change(planned, device, confirm=given["confirm"], **watched).apply()
     return {
         "changed": planned.changed,
         "missing": [],
@@ -142,7 +176,11 @@ def main() -> None:
         {
             "state": {"type": "str", "default": "present", "choices": ["present", "gathered", "confirmed"]},
             "router": {"type": "dict"},
+            "foreign": {"type": "dict", "default": {}},
+            "left_out": {"type": "str", "default": "kept", "choices": list(services_apply.LEFT_OUT)},
             "confirm": {"type": "int", "default": 0},
+            "sessions": {"type": "str", "default": "others", "choices": list(WATCHED)},
+            "timeout": {"type": "int", "default": 30},
         },
         required_if=[("state", "present", ["router"])],
         supports_check_mode=True,

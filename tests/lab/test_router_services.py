@@ -263,6 +263,18 @@ def test_parts_that_are_empty_go(lab: Lab) -> None:
     assert lab.ask("www.lab.test") == "203.0.113.9"
 
 
+def test_a_part_that_left_the_model_leaves_nothing(lab: Lab) -> None:
+    lab.model = {"forwarding": True}
+    rc, said, dummy = lab.converge()
+    assert rc == 0, said
+    assert "klubster" not in lab.ssh("box", "nft list tables").stdout
+    assert lab.starts() == ""
+    left = "ls -d /etc/klubster/router /etc/systemd/system/klubster-router-* /etc/systemd/system/*/klubster-router-*"
+    assert lab.ssh("box", left, check=False).stdout == ""
+    rc, said, found = lab.converge()
+    assert (rc, found["looked"]["changed"]) == (0, False), said
+
+
 def test_it_is_all_there_after_a_restart_of_the_systems_own_rules(lab: Lab) -> None:
     lab.model = copy.deepcopy(MODEL)
     assert lab.converge()[0] == 0

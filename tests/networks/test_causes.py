@@ -191,7 +191,7 @@ def test_a_wrong_number_for_the_cluster(
 
 def test_a_wrong_password(inventory: Inventory, breaker: Breaker, nodes: dict[str, str], tmp_path: Path) -> None:
     breaker.tell(UPLINK, router_passwords={"nodes": OTHER_PASSWORD})
-    cause = f"{UPLINK} and the cluster's nodes have different passwords"
+    cause = f"{UPLINK} and the cluster's nodes have different passwords, as it seems"
     found = named(inventory, tmp_path, cause, *_of_nodes(nodes))
     assert OTHER_PASSWORD not in found.text
     assert OTHER_PASSWORD not in (tmp_path / "page.html").read_text(encoding="utf-8")

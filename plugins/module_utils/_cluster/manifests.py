@@ -90,10 +90,6 @@ def the(objects: t.Iterable[Object], kind: str, name: str) -> Object:
     raise DefinitionError(f"Upstream's manifest has no {kind} {name}. Its version does not fit this collection.")
 
 
-def without(objects: t.Iterable[Object], *kinds: str) -> list[Object]:
-    return [obj for obj in objects if obj.get("kind") not in kinds]
-
-
 def pod_spec(workload: Object) -> Object:
     spec: Object = workload["spec"]["template"]["spec"]
     return spec
@@ -114,16 +110,6 @@ def use_image(bundle: Bundle, entry: Object, name: str) -> None:
     if image is not None:
         entry["image"] = image.reference
         entry["imagePullPolicy"] = "Never"
-
-
-def images_of(objects: t.Iterable[Object]) -> set[str]:
-    """Every image that a pod of these objects would run."""
-    found: set[str] = set()
-    for obj in objects:
-        spec = ((obj.get("spec") or {}).get("template") or {}).get("spec") or {}
-        for entry in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
-            found.add(str(entry.get("image")))
-    return found
 
 
 def as_json(value: t.Any) -> str:
@@ -152,12 +138,10 @@ __all__ = (
     "as_json",
     "as_yaml",
     "container",
-    "images_of",
     "load",
     "merged",
     "parse",
     "pod_spec",
     "the",
     "use_image",
-    "without",
 )

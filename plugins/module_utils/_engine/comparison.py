@@ -82,11 +82,6 @@ def look(machine: Kubeadm, wanted: Wanted, state: NodeState) -> Look:
     return Look(parts)
 
 
-def lacking(machine: Kubeadm, wanted: Wanted, state: NodeState) -> list[str]:
-    """The names of the parts that are not as they shall be."""
-    return look(machine, wanted, state).lacking
-
-
 def _programs(machine: Kubeadm, wanted: Wanted) -> Change:
     record = Record.load(machine.state_directory)
     found = install.compare(wanted.programs, wanted.install_set, record)
@@ -127,4 +122,4 @@ def _node(machine: Kubeadm, state: NodeState) -> bool:
     return machine.is_forgotten()
 
 
-__all__ = ("Change", "Look", "Wanted", "lacking", "look")
+__all__ = ("Change", "Look", "Wanted", "look")

@@ -81,12 +81,6 @@ class Flag:
     def for_role(self, role: Role) -> bool:
         return self.scope in ("both", role)
 
-    @property
-    def since_minor(self) -> str:
-        """The first minor version that has it; empty when all of this table have it."""
-        minors = sorted(release(text, any_minor=True) for text in self.since)
-        return minors[0].minor_text if minors else ""
-
 
 def release(text: str, *, any_minor: bool = False) -> Release:
     """A version: ``1.34.2``, ``v1.34.2+k3s1``, ``1.34.2-rc1+k3s1``; a release candidate counts as its release.

@@ -73,11 +73,6 @@ class K3sVersion:
         return f"{self.major}.{self.minor}.{self.patch}{stage}"
 
     @property
-    def line(self) -> str:
-        """Its minor release, such as 1.34."""
-        return f"{self.major}.{self.minor}"
-
-    @property
     def _order(self) -> tuple[int, int, int, int, int, int]:
         return self.major, self.minor, self.patch, _STAGES.index(self.stage), self.round, self.build
 

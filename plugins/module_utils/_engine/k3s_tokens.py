@@ -60,10 +60,6 @@ class Token:
         """What a first server takes, whose CA does not exist yet: the secret alone."""
         return Token(self.secret, identity=self.identity).text
 
-    def with_ca(self, pem: str, user: str = "server") -> Token:
-        """The same token, bound to a cluster's CA."""
-        return Token(self.secret, "" if self.identity else (self.user or user), ca_hash(pem), self.identity)
-
     def __str__(self) -> str:
         return HIDDEN if not self.ca_hash else f"{_PREFIX}{self.ca_hash[:8]}…::{HIDDEN}"
 
@@ -117,20 +113,6 @@ def ca_hash(pem: str) -> str:
         raise CertificateError("The CA's file holds a certificate that cannot be read.") from exc
 
 
-def refuse_other_ca(token: Token, pem: str) -> None:
-    """What a joining machine does: compare the CA's hash. A short token has none, and passes.
-
-    :raises TokenError: the token was made by another cluster, or the CA was replaced.
-    :raises CertificateError: the text holds no certificate.
-    """
-    have = ca_hash(pem)
-    if token.ca_hash and token.ca_hash != have:
-        raise TokenError(
-            f"The token is for a cluster whose CA has the hash {token.ca_hash[:8]}…, but this one's has {have[:8]}…."
-            " It belongs to another cluster, or the CA was replaced: take the token of server/token again."
-        )
-
-
 def masked(text: str, secrets: t.Iterable[str] = ()) -> str:
     """A text without tokens, nor any of these secrets."""
     for secret in sorted({entry for entry in secrets if len(entry) >= 4}, key=len, reverse=True):
@@ -165,4 +147,4 @@ def _issuer_and_subject(der: bytes) -> tuple[bytes, bytes]:
     return fields[2], fields[4]
 
 
-__all__ = ("HIDDEN", "Token", "TokenError", "ca_hash", "masked", "parse", "refuse_other_ca")
+__all__ = ("HIDDEN", "Token", "TokenError", "ca_hash", "masked", "parse")

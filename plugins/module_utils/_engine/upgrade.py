@@ -26,8 +26,6 @@ _VERSION = re.compile(
 )
 _STAGES = ("alpha", "beta", "rc", None)
 
-Step = t.Literal["none", "patch", "minor"]
-
 
 @functools.total_ordering
 @dataclass(frozen=True)
@@ -74,10 +72,6 @@ class Version:
         return self.text or f"{self.major}.{self.minor}.{self.patch}"
 
     @property
-    def line(self) -> str:
-        return f"{self.major}.{self.minor}"
-
-    @property
     def _order(self) -> tuple[int, ...]:
         return self.major, self.minor, self.patch, self.stage, self.round, self.build
 
@@ -118,15 +112,6 @@ def problems_of(wanted: str, running: t.Sequence[Running], joining: t.Sequence[s
             )
         )
     return found
-
-
-def step(wanted: str, running: t.Sequence[Running]) -> Step:
-    """How far the cluster goes; only asked when there is no problem."""
-    to = Version.parse(wanted)
-    before = [version for machine in running for version in machine.versions if version != to]
-    if not before:
-        return "none"
-    return "patch" if min(before).line == to.line else "minor"
 
 
 def etcd_problem(installed: str, wanted: str, *, agreed: bool | None = None) -> Problem | None:
@@ -251,10 +236,8 @@ __all__ = (
     "KUBELET_SKEW",
     "VARIABLE",
     "Running",
-    "Step",
     "Version",
     "etcd_problem",
     "problems_of",
     "rolling_order",
-    "step",
 )

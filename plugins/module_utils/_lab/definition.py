@@ -21,7 +21,6 @@ Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 DiskKind = t.Literal["block", "folder"]
 
 CONTROLLER = "lab_controller"
-PLUGIN = "kateskit.klubster.lab"
 BACKENDS = ("container", "memory")
 #: systems that machines can have, by the suite of Debian that they are built from
 BASES = {"debian-12": "bookworm", "debian-13": "trixie"}
@@ -440,7 +439,6 @@ __all__ = (
     "BACKENDS",
     "BASES",
     "CONTROLLER",
-    "PLUGIN",
     "Address",
     "Disk",
     "Lab",

@@ -70,9 +70,5 @@ class LabPaths:
         """The socket of the SSH connection that Ansible keeps open to a machine."""
         return self.runtime / f"{machine}.ssh"
 
-    @property
-    def bases(self) -> Path:
-        return self.cache / "lab"
-
 
 __all__ = ("NAMESPACES", "RUNTIME", "LabPaths", "cache_folder")

@@ -20,7 +20,6 @@ _SETS = re.compile(r"^(inet6:)?(KUBE-|kube-router-)|^cali[46]0|^cilium_")
 # Tables of nftables that belong as a whole to a part of the cluster.
 _OUR_TABLES = re.compile(r"^(inet|ip|ip6) (kube-proxy|flannel-ipv4|flannel-ipv6|cni_plugins_masquerade|cni_hostport)$")
 _FAMILIES = (("ip", "iptables"), ("ip6", "ip6tables"))
-_BUILT_IN = {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"}
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,13 @@ class Frr:
         done = self._run(["vtysh", "-c", "clear bgp * soft"], check=False, timeout=60)
         return (done.stdout + done.stderr).strip()[-500:] or f"exit status {done.rc}" if done.rc else ""
 
+    def ask_again(self) -> None:
+        """Let all sessions ask for the neighbours' routes again, which changes nothing (RFC 2918).
+
+        A neighbour whose routes are kept (``soft_reconfiguration``) is not asked.
+        """
+        self._run(["vtysh", "-c", "clear bgp * soft in"], check=False, timeout=60)
+
     def json(self, command: str) -> t.Any:
         """What a ``show`` command says as JSON; an empty mapping where its daemon does not run."""
         done = self._run(["vtysh", "-c", f"{command} json"], check=False, timeout=60)

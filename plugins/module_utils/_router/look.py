@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import ipaddress
 import json
-import sys
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, InvalidInput
-from ansible_collections.kateskit.klubster.plugins.module_utils._router import bgp_sessions, echo, frr, frr_text
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import (
+    bgp_sessions,
+    connections,
+    echo,
+    frr,
+    frr_text,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.frr_device import Frr
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import dump, parse
 
 #: parts of the model that sessions depend on
-PARTS = ("bgp", "prefix_lists", "route_maps")
+PARTS = ("bgp", "prefix_lists", "community_lists", "large_community_lists", "as_path_lists", "route_maps")
 #: of a router with more routes than that, such as one with the whole internet's, the routes are not read
 MOST_ROUTES = 20_000
-_PORT = 179
-_SYN_SENT = "02"
 _COUNTED = {"TCPMD5NotFound": "missing", "TCPMD5Unexpected": "unexpected", "TCPMD5Failure": "wrong"}
 Ask = t.Callable[[t.Iterable[str]], t.Optional[set[str]]]
 
@@ -88,7 +90,7 @@ def look(device: Frr, run: Runner, proc: Path = Path("/proc"), ask: Ask = echo.a
         routes=tuple(route for table in tables for route in bgp_sessions.routes(table)),
         routes_read=few,
         unsigned=unsigned(proc),
-        unanswered=unanswered(proc),
+        unanswered=connections.unanswered(proc),
         reached=None if reached is None else tuple(sorted(reached)),
     )
 
@@ -147,30 +149,4 @@ def unsigned(proc: Path) -> dict[str, int]:
     return found
 
 
-def unanswered(proc: Path) -> tuple[str, ...]:
-    """Machines whose port for BGP has not answered to a first segment."""
-    found = set()
-    for name in ("tcp", "tcp6"):
-        try:
-            lines = (proc / "net" / name).read_text(encoding="utf-8").splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            words = line.split()
-            if len(words) > 3 and words[3] == _SYN_SENT:
-                address, _colon, port = words[2].partition(":")
-                if int(port, 16) == _PORT:
-                    found.add(_address(address))
-    return tuple(sorted(found))
-
-
-def _address(digits: str) -> str:
-    """An address as the kernel prints it there: words of four bytes in the machine's order."""
-    words = [bytes.fromhex(digits[start : start + 8]) for start in range(0, len(digits), 8)]
-    if sys.byteorder == "little":
-        words = [word[::-1] for word in words]
-    found = ipaddress.ip_address(b"".join(words))
-    return str(getattr(found, "ipv4_mapped", None) or found)
-
-
-__all__ = ("MOST_ROUTES", "PARTS", "Look", "as_data", "look", "modelled", "received", "unanswered", "unsigned")
+__all__ = ("MOST_ROUTES", "PARTS", "Look", "as_data", "look", "modelled", "received", "unsigned")

@@ -351,10 +351,10 @@ class DnsZone:
 
 @dataclass(frozen=True)
 class Dns:
-    """The router answers questions for names: itself, or by asking others."""
+    """The router answers questions for names: itself, or by asking others. With nothing in it, it answers none."""
 
-    listen: tuple[str, ...] = needed(Many(words.address, order=words.address_order))
-    allow_from: tuple[str, ...] = needed(Many(words.network, order=words.address_order))
+    listen: tuple[str, ...] = option(Many(words.address, order=words.address_order), ())
+    allow_from: tuple[str, ...] = option(Many(words.network, order=words.address_order), ())
     servers: tuple[str, ...] = option(Many(words.address, order=words.address_order), ())
     domains: tuple[DnsDomain, ...] = option(Named(DnsDomain, short="servers"), ())
     zones: tuple[DnsZone, ...] = option(Named(DnsZone), ())

@@ -166,6 +166,8 @@ def _to(zone: Zone, local: str) -> tuple[Rule, ...]:
 
 def dns(part: Dns) -> Table:
     """Others than those who may get no answer; the server itself knows no such rule."""
+    if not part.listen:
+        return Table(*TABLES["dns"])
     rules = []
     for family in (4, 6):
         listen = tuple(sorted(one for one in part.listen if (":" in one) == (family == 6)))

@@ -22,20 +22,6 @@ class Foreign:
 
     names: t.Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
 
-    def without(self, router: Router) -> Router:
-        """The router without them."""
-        kept: dict[str, t.Any] = {}
-        for part, names in self.names.items():
-            entries = getattr(router, part)
-            if entries is not None:
-                kept[part] = tuple(entry for entry in entries if name_of(entry) not in names)
-        return dataclasses.replace(router, **kept)
-
-
-def name_of(entry: t.Any) -> str:
-    """What an entry of a part is called."""
-    return str(entry.prefix if hasattr(entry, "prefix") else entry.name)
-
 
 def parse(
     data: t.Any,
@@ -119,4 +105,4 @@ def _with_passwords(router: Router, passwords: t.Mapping[str, t.Any], problems: 
     return dataclasses.replace(router, bgp=bgp)
 
 
-__all__ = ("Foreign", "dump", "name_of", "parse", "parts", "passwords_of")
+__all__ = ("Foreign", "dump", "parse", "parts", "passwords_of")

@@ -18,6 +18,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router import f
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import (
     Bgp,
     DhcpNetwork,
+    Dns,
     Family,
     Neighbor,
     Peer,
@@ -309,12 +310,12 @@ class _Checker:
                     self._add(f"{where}.id", group.id, text, "Take another from 1 to 255.")
 
     def _dns(self) -> None:
-        if self._router.dns is None:
+        if self._router.dns is None or self._router.dns == Dns():
             return
         for name in ("listen", "allow_from"):
             if not getattr(self._router.dns, name):
                 text = "Without it nobody is answered."
-                self._add(f"dns.{name}", [], text, "Give at least one, or leave dns out.")
+                self._add(f"dns.{name}", [], text, "Give at least one, or write dns: {} for no DNS at all.")
         inside = {f"domains.{one.name}": one.servers for one in self._router.dns.domains}
         for zone in self._router.dns.zones:
             inside.update({f"zones.{zone.name}.records.{one.name}": one.addresses for one in zone.records})

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import dnsmasq, nft_tables, vrrp
-from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import Router
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.filtering import Firewall, Nat
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.model import Dns, Router
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.nft import Table
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse import Foreign
 
 #: parts with rules of nftables; ``dns`` has them beside its program
 RULES = ("nat", "firewall", "dns")
@@ -64,7 +66,9 @@ PROGRAMS: dict[str, Program] = {
         "Addresses that this router shares with another",
     ),
 }
-PARTS = ("nat", "firewall", *PROGRAMS)
+#: the parts, as they are when nothing of them shall be there
+NOTHING: dict[str, t.Any] = {"nat": Nat(), "firewall": Firewall(), "dns": Dns(), "dhcp": (), "vrrp": ()}
+PARTS = tuple(NOTHING)
 
 
 def refuse(router: Router, root: str = "") -> None:
@@ -75,11 +79,23 @@ def refuse(router: Router, root: str = "") -> None:
     prefix = f"{root}." if root else ""
     problems = []
     dns = router.dns
-    if dns is not None and not (dns.servers or dns.domains or dns.zones):
+    if dns is not None and dns != Dns() and not (dns.servers or dns.domains or dns.zones):
         rule = "On a machine with FRR names are asked of other servers."
         problems.append(Problem(f"{prefix}dns.servers", [], rule, "Give one, or domains or zones."))
     if problems:
         raise InvalidInput(problems)
+
+
+def refuse_foreign(foreign: Foreign) -> None:
+    """Refuse names of others in files that are ours alone.
+
+    :raises InvalidInput: with the parts.
+    """
+    rule = "On a machine with FRR the file of this part is ours alone, and nothing in it belongs to others."
+    remedy = "Leave it out: programs and files of others are not touched."
+    parts = [part for part in PARTS if part in foreign.names]
+    if parts:
+        raise InvalidInput([Problem(f"foreign.{part}", sorted(foreign.names[part]), rule, remedy) for part in parts])
 
 
 def tables(router: Router) -> dict[str, t.Optional[Table]]:
@@ -92,7 +108,7 @@ def texts(router: Router) -> dict[str, t.Optional[str]]:
     """The programs' files of the parts that the router has; None for a program that shall not run."""
     found: dict[str, t.Optional[str]] = {}
     if router.dns is not None:
-        found["dns"] = dnsmasq.dns(router.dns)
+        found["dns"] = dnsmasq.dns(router.dns) if router.dns != Dns() else None
     if router.dhcp is not None:
         found["dhcp"] = dnsmasq.dhcp(router.dhcp) if router.dhcp else None
     if router.vrrp is not None:
@@ -156,4 +172,17 @@ def gather(found_tables: t.Mapping[str, Table], found_texts: t.Mapping[str, str]
     return Gathered(data, tuple(strange))
 
 
-__all__ = ("PARTS", "PROGRAMS", "RULES", "Gathered", "Program", "canonical", "gather", "refuse", "tables", "texts")
+__all__ = (
+    "NOTHING",
+    "PARTS",
+    "PROGRAMS",
+    "RULES",
+    "Gathered",
+    "Program",
+    "canonical",
+    "gather",
+    "refuse",
+    "refuse_foreign",
+    "tables",
+    "texts",
+)

@@ -134,6 +134,19 @@ class Services:
         lines = [f"{verb}=-{line}\n" for line in self._loading() for verb in ("ExecStartPost", "ExecReload")]
         return f"# Written by kateskit.klubster.\n[Service]\n{''.join(lines)}"
 
+    def traces(self, part: str) -> bool:
+        """Whether anything of ours is there for a part."""
+        paths = [self.places.config(part), self.places.rules(part)]
+        paths += [self.places.units / PROGRAMS[part].unit] if part in PROGRAMS else []
+        table = part in nft_tables.TABLES and self.has_nft() and self.table(part) is not None
+        return table or any(path.exists() for path in paths)
+
+    def tidy(self) -> None:
+        """Take our folders away where nothing is left in them."""
+        for folder in (self.places.folder, self.places.drop_in.parent):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
     # --- units
 
     def state(self, unit: str, config: t.Optional[Path] = None) -> State:
@@ -211,8 +224,13 @@ class Services:
 
     # --- a way back that needs nobody
 
-    def arm(self, rules: str, files: t.Mapping[Path, t.Optional[str]], seconds: int) -> None:
-        """In so many seconds make rules and files what they were, unless :meth:`disarm` comes first."""
+    def arm(
+        self, rules: str, files: t.Mapping[Path, t.Optional[str]], seconds: int, units: t.Sequence[str] = ()
+    ) -> None:
+        """In so many seconds make rules and files what they were, unless :meth:`disarm` comes first.
+
+        :param units: those that were switched on, and whose files are among these.
+        """
         self.disarm()
         lines = ["#!/bin/sh", f"{_NFT} -f {self.places.undo / 'before.nft'}"]
         self.put(self.places.undo / "before.nft", rules)
@@ -221,7 +239,10 @@ class Services:
                 lines.append(f"rm -f {path}")
             else:
                 self.put(self.places.undo / path.name, text)
+                lines.append(f"mkdir -p {path.parent}")
                 lines.append(f"cp {self.places.undo / path.name} {path}")
+        lines += ["systemctl daemon-reload"] if units else []
+        lines += [f"systemctl enable {unit}" for unit in units]
         self.put(self.places.undo / "undo", "\n".join([*lines, ""]))
         argv = ["systemd-run", f"--unit={UNDO}", f"--on-active={seconds}", "--timer-property=AccuracySec=100ms"]
         self.run([*argv, "/bin/sh", str(self.places.undo / "undo")], timeout=30)

@@ -156,7 +156,6 @@ _DNS = (
     form("name-server {servers}"),
 )
 _DNS_DOMAIN = (form("name-server {servers}"),)
-_DNS_RECORD = (form("address {addresses}"),)
 _DHCP_RANGE = (form("start {start}"), form("stop {stop}"))
 #: 1.5 has another DHCP server, Kea, and with it other words
 _DHCP: dict[Version, tuple[table.Form, ...]] = {

@@ -123,6 +123,17 @@ def lengths_by_bgp(snapshot: Snapshot, pool: str) -> list[dict[int, int]]:
     ]
 
 
+def communities_by_bgp(snapshot: Snapshot, pool: str) -> t.Optional[set[str]]:
+    """The communities of a pool's addresses; None where its announcements differ in them."""
+    found = next((obj for obj in snapshot["pools"] or [] if name_of(obj) == pool), None)
+    given = [
+        {clean(one) for one in spec_of(entry).get("communities") or []}
+        for entry in snapshot["advertisements"] or []
+        if entry.get("kind") == "BGPAdvertisement" and found is not None and _covers(entry, found)
+    ]
+    return given[0] if given and all(one == given[0] for one in given) else None
+
+
 def calico_block(snapshot: Snapshot, address: str) -> str:
     """The network in which Calico announces an address as a whole, by its settings of all nodes; empty: it does not."""
     for entry in snapshot["calico_bgp"]:
@@ -287,6 +298,7 @@ __all__ = (
     "Range",
     "announcers_by_bgp",
     "calico_block",
+    "communities_by_bgp",
     "lengths_by_bgp",
     "parse_range",
     "pools_of",

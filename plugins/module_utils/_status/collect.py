@@ -236,7 +236,7 @@ def _metallb(get: Get) -> _Balancer | None:
     pools = _list(get, group + "ipaddresspools", "IPAddressPool")
     if pools is None:
         return None
-    advertisements = _advertisements(get, group)
+    advertisements = _with_communities(get, group, _advertisements(get, group))
     peers = (_list(get, _BGP_PEERS, "BGPPeer") or []) if _by_bgp(advertisements) else []
     calico = _by_calico(get) if pools and not advertisements else []
     return _Balancer(pools, advertisements, _announcements(get, group, advertisements), peers, calico)
@@ -258,6 +258,24 @@ def _advertisements(get: Get, group: str) -> list[Object]:
         *(_list(get, group + "l2advertisements", "L2Advertisement") or []),
         *(_list(get, group + "bgpadvertisements", "BGPAdvertisement") or []),
     ]
+
+
+def _with_communities(get: Get, group: str, advertisements: list[Object]) -> list[Object]:
+    """With the communities' numbers instead of their names; nobody is asked where there are no names."""
+    given = [one for entry in advertisements for one in (entry.get("spec") or {}).get("communities") or []]
+    if all(":" in str(one) for one in given):
+        return advertisements
+    numbers: dict[str, str] = {}
+    for obj in _list(get, group + "communities", "Community") or []:
+        for one in (obj.get("spec") or {}).get("communities") or []:
+            numbers[str(one.get("name"))] = str(one.get("value"))
+    found = []
+    for entry in advertisements:
+        spec = dict(entry.get("spec") or {})
+        if spec.get("communities"):
+            spec["communities"] = [numbers.get(str(one), one) for one in spec["communities"]]
+        found.append({**entry, "spec": spec})
+    return found
 
 
 def _by_bgp(advertisements: t.Iterable[Object]) -> bool:

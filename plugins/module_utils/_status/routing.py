@@ -7,14 +7,23 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import typing as t
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import calico_bgp
-from ansible_collections.kateskit.klubster.plugins.module_utils._router.policies import refusing, settings_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._router.policies import (
+    NOTHING_KNOWN,
+    Carried,
+    Refusal,
+    refusing,
+    settings_of,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.balance import (
     announcers_by_bgp,
     calico_block,
+    communities_by_bgp,
     lengths_by_bgp,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import (
@@ -37,6 +46,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.session_
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.text import clean
 
 NODES = "the cluster's nodes"
+#: a number of two halves, but none of those with names, or a large one (RFC 8092)
+_COMMUNITY = re.compile(r"(?!65535:)[0-9]+:[0-9]+|large:[0-9]+:[0-9]+:[0-9]+")
 Data = t.Mapping[str, t.Any]
 Net = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
@@ -63,12 +74,14 @@ class Told:
 
     :param lengths: in which it is announced, by family.
     :param nodes: who announces it, and to which peers; an empty list means all.
+    :param carried: its communities, as far as they are known.
     """
 
     address: str
     service: str
     lengths: tuple[t.Mapping[int, int], ...]
     nodes: t.Mapping[str, t.Sequence[str]]
+    carried: Carried = NOTHING_KNOWN
 
     @property
     def prefixes(self) -> list[str]:
@@ -167,7 +180,8 @@ def told_of(snapshot: Snapshot, services: t.Sequence[LoadBalancedService]) -> li
             told = lengths or _calico_lengths(snapshot, address)
             if address and told:
                 name = f"{service['namespace']}/{service['name']}"
-                found.append(Told(address, name, tuple(told), nodes))
+                carried = _communities(communities_by_bgp(snapshot, service["pool"]) if lengths else None)
+                found.append(Told(address, name, tuple(told), nodes, carried))
     return found
 
 
@@ -298,15 +312,28 @@ class _Reader:
         self._by_name = {router.name: router for router in self._routers}
         #: sessions that were told of from their other side
         self._used: set[tuple[str, str]] = set()
+        #: what is wrong with a session with one node, by router and address
+        self._alone: dict[tuple[str, str], Trouble] = {}
 
     def read(self) -> Routing:
         sessions = [session for router in self._routers for session in self._sessions(router)]
+        shared = Counter((one["router"], one["cause"]) for one in sessions)
+        sessions = [self._named(one) if shared[one["router"], one["cause"]] == 1 else one for one in sessions]
         sessions.sort(key=lambda one: ([one["router"]], one["peer_kind"], one["peer"], one["address"]))
         return Routing(
             networks=self._networks(sessions),
             routers=[self._router(router, sessions) for router in self._routers],
             sessions=sessions,
             announced=[self._announced(one) for one in self._told],
+        )
+
+    def _named(self, session: Session) -> Session:
+        """What only one node has is told by its name."""
+        trouble = self._alone.get((session["router"], session["address"]))
+        if trouble is None:
+            return session
+        return Session(
+            **{**session, "cause": clean(trouble.cause), "seen": clean(trouble.seen), "remedy": clean(trouble.remedy)}
         )
 
     @staticmethod
@@ -377,7 +404,10 @@ class _Reader:
         if up and row is not None:
             trouble = self._refused(router, address, name, speaker) or _without_policy(router.name, row)
         elif not lost and router.state == "ready":
-            trouble = cause_of(router.side(address, (), row), other)
+            ours = router.side(address, (), row)
+            trouble = cause_of(ours, other)
+            if other.many and trouble.alone:
+                self._alone[router.name, address] = cause_of(ours, replace(other, name=name, many=False))
         return self._session(router, row or {}, address, (kind, name, other.asn), trouble)
 
     def _node_side(self, speaker: t.Optional[Speaker]) -> Side:
@@ -438,23 +468,24 @@ class _Reader:
         settings = settings_of(router.model, address)
         if settings is None or speaker is None:
             return None
-        lists: dict[str, list[str]] = {}
+        lists: dict[Refusal, list[str]] = {}
         for one in self._told:
             # Where nobody says who announces, the list refuses whoever does.
             peers = one.nodes.get(name) if one.nodes else ()
             if peers is None or (peers and speaker.name not in peers):
                 continue
-            found = [refusing(router.model, settings, prefix) for prefix in one.prefixes]
-            if found and all(found):
+            carried = replace(one.carried, as_path=_path_from(speaker.own, router.asn))
+            found = [refusing(router.model, settings, prefix, carried=carried) for prefix in one.prefixes]
+            if found and found[0] is not None and all(found):
                 lists.setdefault(found[0], []).append(f"{one.prefixes[0]} ({one.service})")
         if not lists:
             return None
-        what, prefixes = next(iter(lists.items()))
+        refusal, prefixes = next(iter(lists.items()))
         return Trouble(
             "error",
-            f"The {what} of {router.name} refuses addresses that the cluster announces",
+            f"The {refusal.what} of {router.name} refuses addresses that the cluster announces{refusal.by}",
             ", ".join(sorted(prefixes)),
-            f"Let them pass in {what} in router_model of {router.name}, and run the playbook routers.",
+            f"Let them pass in {refusal.what} in router_model of {router.name}, and run the playbook routers.",
         )
 
     def _refused_between(self, router: _Known, peer: _Known, row: Data) -> t.Optional[Trouble]:
@@ -470,14 +501,17 @@ class _Reader:
                 own = router.asn in (route.get("as_path") or ())
                 if route["suppressed"] or own or refusing(peer.model, back, prefix, "out"):
                     continue
-                what = refusing(router.model, settings, prefix)
-                if not what:
+                path = None if _changes_paths(back) else _path_from(peer.asn, router.asn, route)
+                refusal = refusing(router.model, settings, prefix, carried=Carried(as_path=path))
+                if refusal is None:
                     continue
                 return Trouble(
                     "warning",
-                    f"The {what} of {router.name} refuses the way to addresses of the cluster, and it knows no other",
+                    f"The {refusal.what} of {router.name} refuses the way to addresses of the cluster{refusal.by},"
+                    " and it knows no other",
                     f"{prefix} from {peer.name}",
-                    f"Let it pass in {what} in router_model of {router.name} if {router.name} shall reach them.",
+                    f"Let it pass in {refusal.what} in router_model of {router.name}"
+                    f" if {router.name} shall reach them.",
                 )
         return _without_policy(router.name, row)
 
@@ -518,6 +552,30 @@ def _sentence(text: str) -> str:
     """Names of machines stay as they are."""
     found = clean(text)
     return found[0].upper() + found[1:] if found.startswith(NODES) else found
+
+
+def _communities(given: t.Optional[t.Collection[str]]) -> Carried:
+    """As a router prints them; one that it prints as a word (RFC 1997) or that is a name here nobody knows."""
+    if given is None or not all(_COMMUNITY.fullmatch(one) for one in given):
+        return NOTHING_KNOWN
+    both: dict[bool, list[str]] = {False: [], True: []}
+    for one in sorted(given, key=lambda text: [int(part) for part in re.findall("[0-9]+", text)]):
+        both[one.startswith("large:")].append(one.partition("large:")[2] or one)
+    return Carried(communities=" ".join(both[False]), large_communities=" ".join(both[True]))
+
+
+def _path_from(sender: int, receiver: int, route: t.Optional[Data] = None) -> t.Optional[str]:
+    """The path of a route as the receiver gets it; None when a number is not known."""
+    if not sender or not receiver:
+        return None
+    own = [sender] if sender != receiver else []
+    return " ".join(str(one) for one in [*own, *((route or {}).get("as_path") or ())])
+
+
+def _changes_paths(settings: Data) -> bool:
+    """Whether a router may send other paths to a neighbour than it has itself."""
+    families = [settings.get(family) or {} for family in ("ipv4", "ipv6")]
+    return any(one.get("route_map_out") or one.get("remove_private_as") for one in families)
 
 
 def _without_policy(name: str, row: Data) -> t.Optional[Trouble]:

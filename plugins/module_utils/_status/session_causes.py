@@ -58,6 +58,10 @@ class Side:
     def code(self) -> str:
         return str(self.session.get("code") or "")
 
+    def verb(self, one: str, many: str) -> str:
+        """The form of a verb or a pronoun that goes with its name."""
+        return many if self.many else one
+
     @property
     def said(self) -> str:
         state = str(self.session.get("state") or "")
@@ -67,11 +71,17 @@ class Side:
 
 
 class Trouble(t.NamedTuple):
+    """What is wrong with a session.
+
+    :param cause: a sentence without its full stop.
+    :param alone: whether it is about these two machines, and not about a setting that all nodes share.
+    """
+
     severity: t.Literal["error", "warning"]
-    #: a sentence without its full stop
     cause: str
     seen: str
     remedy: str
+    alone: bool = False
 
 
 def cause_of(ours: Side, theirs: Side) -> Trouble:
@@ -85,6 +95,7 @@ def cause_of(ours: Side, theirs: Side) -> Trouble:
         f"The session between {ours.name} and {theirs.name} does not come up",
         _said(ours, theirs) or "neither side says why",
         f"Compare what both sides were told: {ours.variable} and {theirs.variable}.",
+        alone=True,
     )
 
 
@@ -104,9 +115,9 @@ def _dumb(one: Side, other: Side) -> t.Optional[Trouble]:
         return None
     return Trouble(
         "error",
-        f"{other.name} {'do' if other.many else 'does'} not speak BGP",
-        f"it is a neighbour of {one.name}; {one.said}".rstrip("; "),
-        f"Add bgp to {other.variable} and {_ROUTERS}, or take it out of {one.variable}.",
+        f"{other.name} {other.verb('does', 'do')} not speak BGP",
+        f"{other.verb('it is a neighbour', 'they are neighbours')} of {one.name}; {one.said}".rstrip("; "),
+        f"Add bgp to {other.variable} and {_ROUTERS}, or take {other.verb('it', 'them')} out of {one.variable}.",
     )
 
 
@@ -118,7 +129,8 @@ def _too_many(one: Side, other: Side) -> t.Optional[Trouble]:
     limit = f"maximum_prefix {limiter.maximum}" if limiter.maximum else "its maximum_prefix"
     return Trouble(
         "error",
-        f"{limiter.name} takes fewer prefixes than {sender.name} {'announce' if sender.many else 'announces'}",
+        f"{limiter.name} {limiter.verb('takes', 'take')} fewer prefixes than {sender.name}"
+        f" {sender.verb('announces', 'announce')}",
         f"more than {limit}; {one.said}",
         f"Raise maximum_prefix in {limiter.variable} and {_ROUTERS}, or look why there are so many. Then end the"
         f" waiting on {limiter.name}: vtysh -c 'clear bgp ADDRESS'",
@@ -127,13 +139,13 @@ def _too_many(one: Side, other: Side) -> t.Optional[Trouble]:
 
 def _wrong_number(one: Side, other: Side) -> t.Optional[Trouble]:
     if one.expects and other.asn and one.expects != other.asn:
-        verb = "are" if other.many else "is"
         return Trouble(
             "error",
-            f"{one.name} {'take' if one.many else 'takes'} {other.name} for AS {one.expects}, but"
-            f" {'they' if other.many else 'it'} {verb} AS {other.asn}",
+            f"{one.name} {one.verb('takes', 'take')} {other.name} for AS {one.expects}, but"
+            f" {other.verb('it is', 'they are')} AS {other.asn}",
             _said(one, other) or "the two sides were told different numbers",
-            f"Correct the number of {other.name} in {one.variable}, or its own in {other.variable}.",
+            f"Correct the number of {other.name} in {one.variable}, or {other.verb('its', 'their')} own in"
+            f" {other.variable}.",
         )
     if one.code != _BAD_AS or (one.asn and other.asn):
         return None
@@ -142,7 +154,8 @@ def _wrong_number(one: Side, other: Side) -> t.Optional[Trouble]:
         "error",
         f"The number of an AS is wrong between {one.name} and {other.name}",
         one.said,
-        f"{one.name} takes {other.name}{expected} for another than it is, or the other way round: ask who runs it.",
+        f"{one.name} {one.verb('takes', 'take')} {other.name}{expected} for another than"
+        f" {other.verb('it is', 'they are')}, or the other way round: ask who runs {other.verb('it', 'them')}.",
     )
 
 
@@ -151,9 +164,9 @@ def _stranger(one: Side, other: Side) -> t.Optional[Trouble]:
         return None
     return Trouble(
         "error",
-        f"{other.name} {'do' if other.many else 'does'} not know {one.name} as a neighbour",
-        one.said or f"{one.name} is told to speak to it",
-        f"Add it in {other.variable}, or take it out of {one.variable}.",
+        f"{other.name} {other.verb('does', 'do')} not know {one.name} as {one.verb('a neighbour', 'neighbours')}",
+        one.said or f"{one.name} {one.verb('is', 'are')} told to speak to {other.verb('it', 'them')}",
+        f"Add {one.name} in {other.variable}, or take {other.name} out of {one.variable}.",
     )
 
 
@@ -163,9 +176,11 @@ def _far(one: Side, other: Side) -> t.Optional[Trouble]:
         return None
     return Trouble(
         "error",
-        f"{one.name} does not reach {other.name}",
+        f"{one.name} {one.verb('does', 'do')} not reach {other.name}",
         "; ".join([*(["no route to it"] if no_way else ["no answer to an echo request"]), *_words(one.said)]),
-        f"Is it on, and is the network between them whole? On {one.name}: ip route get ADDRESS, ip neigh",
+        f"{other.verb('Is it', 'Are they')} on, and is the network between them whole? On {one.name}: ip route get"
+        " ADDRESS, ip neigh",
+        alone=True,
     )
 
 
@@ -174,8 +189,8 @@ def _one_password(one: Side, other: Side) -> t.Optional[Trouble]:
         return None
     return Trouble(
         "error",
-        f"{one.name} {'have' if one.many else 'has'} a password for {other.name}, and"
-        f" {'they have' if other.many else 'it has'} none",
+        f"{one.name} {one.verb('has', 'have')} a password for {other.name}, and"
+        f" {other.verb('it has', 'they have')} none",
         _said(one, other) or "the kernel drops what comes without a signature",
         f"Give both the same password: {_password_of(one)} and {_password_of(other)}.",
     )
@@ -188,9 +203,9 @@ def _two_passwords(one: Side, other: Side) -> t.Optional[Trouble]:
         return None
     return Trouble(
         "error",
-        f"{one.name} and {other.name} have different passwords",
-        f"since it started, the kernel of {one.name} dropped {count(dropped, 'segment')} with a wrong signature;"
-        f" {_said(one, other)}".rstrip("; "),
+        f"{one.name} and {other.name} have different passwords, as it seems",
+        f"since it started, the kernel of {one.name} dropped {count(dropped, 'segment')} with a wrong signature, of any"
+        f" neighbour; {_said(one, other)}".rstrip("; "),
         f"Give both the same password: {_password_of(one)} and {_password_of(other)}.",
     )
 
@@ -206,7 +221,9 @@ def _fell_silent(one: Side, other: Side) -> t.Optional[Trouble]:
         "error",
         f"{other.name} fell silent",
         one.said,
-        f"Look whether BGP still runs there, and whether packets get lost between {one.name} and it.",
+        f"Look whether BGP still runs there, and whether packets get lost between {one.name} and"
+        f" {other.verb('it', 'them')}.",
+        alone=True,
     )
 
 
@@ -216,9 +233,10 @@ def _unheard(one: Side, other: Side) -> t.Optional[Trouble]:
     secret = " Both have a password: compare them as well." if one.password else ""
     return Trouble(
         "error",
-        f"{other.name} {'do' if other.many else 'does'} not answer {one.name} on port 179",
+        f"{other.name} {other.verb('does', 'do')} not answer {one.name} on port 179",
         f"nothing comes back to the first segment; {one.said}",
         f"Let TCP 179 pass between them in both directions.{secret}",
+        alone=True,
     )
 
 

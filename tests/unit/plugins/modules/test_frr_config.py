@@ -106,6 +106,14 @@ def test_mistakes_are_refused_before_anything_is_looked_at(
     assert machine.said == []
 
 
+def test_names_of_others_in_parts_of_other_programs_are_refused_before_anything_changes(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result, dummy = call(capsys, router=MODEL, passwords=PASSWORDS, foreign={"vrrp": ["theirs"]})
+    assert "foreign.vrrp = ['theirs']: On a machine with FRR" in result["msg"]
+    assert machine.said == []
+
+
 @pytest.mark.usefixtures("machine")
 def test_a_password_among_the_data_is_refused_unseen(capsys: pytest.CaptureFixture[str]) -> None:
     model = {"bgp": {**MODEL["bgp"], "neighbors": {"10.0.0.2": {**NEIGHBOR, "password": "t00-early"}}}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 import typing as t
 from pathlib import Path
 
@@ -61,6 +62,30 @@ def test_what_lacks_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("machine")
+def test_policies_may_use_names_of_others(capsys: pytest.CaptureFixture[str]) -> None:
+    neighbors = {"10.0.0.2": {"remote_as": 65001, "ipv4": {"route_map_in": "theirs"}}}
+    model = {**MODEL, "route_maps": {}, "bgp": {"asn": 65010, "router_id": "10.0.0.1", "neighbors": neighbors}}
+    assert "It is not in router.route_maps" in call(capsys, router=model)["msg"]
+    assert call(capsys, router=model, foreign={"route_maps": ["theirs"]})["changed"]
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("part", ["dhcp", "vrrp"])
+def test_nothing_of_others_is_in_our_files(capsys: pytest.CaptureFixture[str], part: str) -> None:
+    said = call(capsys, router=MODEL, foreign={part: ["theirs"]})["msg"]
+    assert f"foreign.{part} = ['theirs']: On a machine with FRR the file of this part is ours alone" in said
+
+
+def test_a_part_that_the_model_left_goes_when_that_is_wanted(
+    capsys: pytest.CaptureFixture[str], machine: Machine
+) -> None:
+    machine.places.folder.mkdir(parents=True)
+    machine.places.rules("nat").write_text("")
+    assert call(capsys, router={"forwarding": True})["changed"] is False
+    assert call(capsys, router={"forwarding": True}, left_out="removed")["changed"] is True
+
+
+@pytest.mark.usefixtures("machine")
 def test_nothing_is_gathered_from_a_machine_without_anything(capsys: pytest.CaptureFixture[str]) -> None:
     result = call(capsys, state="gathered")
     assert (result["gathered"], result["strange"], result["changed"]) == ({}, [], False)
@@ -69,6 +94,26 @@ def test_nothing_is_gathered_from_a_machine_without_anything(capsys: pytest.Capt
 @pytest.mark.usefixtures("machine")
 def test_mistakes_are_told_by_the_name_of_the_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert "router.nat.source[seq 10]" in call(capsys, router={"nat": {"source": [{"interface": "eth1"}]}})["msg"]
+
+
+@pytest.mark.parametrize(("said", "looked"), [({}, True), ({"sessions": "all"}, True), ({"sessions": "none"}, False)])
+def test_sessions_are_watched_unless_nobody_wants_it(
+    capsys: pytest.CaptureFixture[str],
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    said: dict[str, t.Any],
+    looked: bool,
+) -> None:
+    made: list[t.Any] = []
+
+    def change(planned: t.Any, device: t.Any, **given: t.Any) -> t.Any:
+        assert device.places == machine.places
+        made.append(given)
+        return types.SimpleNamespace(apply=lambda: True)
+
+    monkeypatch.setattr(router_services.services_apply, "Change", change)
+    assert call(capsys, router=MODEL, confirm=60, timeout=9, _ansible_check_mode=False, **said)["pending"]
+    assert (made[0]["sessions"] is not None, made[0]["timeout"]) == (looked, 9)
 
 
 def test_rules_are_confirmed_while_they_wait(capsys: pytest.CaptureFixture[str], machine: Machine) -> None:

@@ -163,6 +163,16 @@ def bundle(tmp_path: Path) -> FakeBundle:
     return FakeBundle(tuple(files))
 
 
+def images_of(objects: t.Iterable[Object]) -> set[str]:
+    """Every image that a pod of these objects would run."""
+    found: set[str] = set()
+    for obj in objects:
+        spec = ((obj.get("spec") or {}).get("template") or {}).get("spec") or {}
+        for entry in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+            found.add(str(entry.get("image")))
+    return found
+
+
 def by_kind(entry: Object) -> dict[str, Object]:
     return {obj["kind"]: obj for obj in entry["definitions"]}
 
@@ -175,7 +185,7 @@ def test_every_image_comes_from_the_bundle(bundle: FakeBundle) -> None:
     ]
     objects = [obj for entry in sets for obj in entry["definitions"]]
     names = {*flannel.IMAGES, *metallb.IMAGES, *local_path.IMAGES}
-    assert manifests.images_of(objects) == {f"bundle.test/{name}:v1" for name in names}
+    assert images_of(objects) == {f"bundle.test/{name}:v1" for name in names}
     text = json.dumps(objects)
     assert "upstream/" not in text
     assert "busybox" not in text
@@ -510,7 +520,7 @@ def test_a_mode_that_does_not_exist_is_told(bundle: FakeBundle) -> None:
 
 def test_frr_is_the_image_that_was_looked_at(bundle: FakeBundle) -> None:
     found = metallb.metallb_set(bundle, pools=[], speaker="frr")
-    images = manifests.images_of(found["definitions"])
+    images = images_of(found["definitions"])
     assert metallb.FRR_IMAGE in images
     assert "@sha256:" in metallb.FRR_IMAGE
     assert "quay.io/frrouting/frr:9.1.0" not in images

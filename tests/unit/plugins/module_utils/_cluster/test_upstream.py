@@ -21,7 +21,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import 
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Object
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
-from test_layers import FRR, LOCAL_PATH, METALLB, FakeBundle, File
+from test_layers import FRR, LOCAL_PATH, METALLB, FakeBundle, File, images_of
 
 CONTENT = {metallb.MANIFEST: METALLB, metallb.MANIFEST_FRR: FRR, local_path.MANIFEST: LOCAL_PATH}
 
@@ -67,7 +67,7 @@ def test_places_on_the_official_host_and_on_mirrors() -> None:
 def test_the_sets_are_those_of_the_bundle_but_for_the_images(fetched: upstream.FetchedManifests) -> None:
     bundle = FakeBundle(tuple(File(one.name, fetched.folder / one.place) for one in upstream.ALL))
     with_bundle, without = sets(bundle), sets(fetched)
-    assert manifests.images_of(without[0]["definitions"]) == {"upstream/controller", "upstream/speaker"}
+    assert images_of(without[0]["definitions"]) == {"upstream/controller", "upstream/speaker"}
     assert "busybox" in json.dumps(without[1])
     assert "Never" not in json.dumps(without)
     assert _without_images(without) == _without_images(with_bundle)

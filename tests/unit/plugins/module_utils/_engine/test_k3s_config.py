@@ -136,8 +136,6 @@ def test_look_up_by_role() -> None:
     assert find("debug", version, "agent").scope == "both"
     assert "tls-san" not in known(version, "agent")
     assert "disable-apiserver-lb" not in known(version, "server")
-    assert FLAGS["nonroot-devices"].since_minor == "1.31"
-    assert FLAGS["debug"].since_minor == ""
 
 
 # What becomes of it.

@@ -25,7 +25,7 @@ def test_versions(text: str) -> None:
 
 
 def test_parts_of_a_version() -> None:
-    assert (VERSION.kubernetes, VERSION.line, VERSION.build) == ("1.34.2", "1.34", 1)
+    assert (VERSION.kubernetes, VERSION.build) == ("1.34.2", 1)
     assert V("v1.35.0-rc2+k3s1").kubernetes == "1.35.0-rc2"
 
 

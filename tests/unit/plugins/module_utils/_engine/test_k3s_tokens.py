@@ -15,7 +15,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_toke
     ca_hash,
     masked,
     parse,
-    refuse_other_ca,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,18 +110,6 @@ def test_a_bundle_is_hashed_by_its_root(folder: Path, order: tuple[str, ...]) ->
     bundle = "".join((folder / f"{name}.pem").read_text() for name in order)
     der = openssl(folder, "x509", "-in", "root.pem", "-outform", "der")
     assert ca_hash(bundle) == hashlib.sha256(der).hexdigest()
-
-
-def test_a_token_for_another_cluster_is_refused(folder: Path) -> None:
-    pem = (folder / "root.pem").read_text()
-    token = parse("hunter22").with_ca(pem)
-    assert token.text == f"K10{ca_hash(pem)}::server:hunter22"
-    assert parse("abcdef.0123456789abcdef").with_ca(pem).text == f"K10{ca_hash(pem)}::abcdef.0123456789abcdef"
-    refuse_other_ca(token, pem)
-    refuse_other_ca(parse("hunter22"), pem)
-    with pytest.raises(TokenError, match="belongs to another cluster, or the CA was replaced") as caught:
-        refuse_other_ca(token, (folder / "middle.pem").read_text())
-    assert "hunter22" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "-----BEGIN CERTIFICATE-----", "hunter22"])

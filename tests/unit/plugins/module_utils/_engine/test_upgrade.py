@@ -35,22 +35,19 @@ def test_what_is_no_version_is_refused(text: str) -> None:
 
 
 ALLOWED = {
-    "nothing to do": ("1.34.2", running(server1="1.34.2", agent1="1.34.2"), "none"),
-    "a patch": ("1.34.2", running(server1="1.34.1", agent1="1.34.1"), "patch"),
-    "a minor release": ("1.34.2", running(server1="1.33.4", agent1="1.33.4"), "minor"),
-    "the rest of one that was cut short": ("1.34.2", running(server1="1.34.2 1.33.4", server2="1.33.4"), "minor"),
-    "agents three behind": ("1.34.2", running(server1="1.34.2", agent1="1.31.0"), "minor"),
-    "agents that no one knows": ("1.34.2", running(server1="1.34.1", agent1=""), "patch"),
-    "a build of a distribution": ("v1.34.2+k3s2", running(server1="1.34.2+k3s1"), "patch"),
+    "nothing to do": ("1.34.2", running(server1="1.34.2", agent1="1.34.2")),
+    "a patch": ("1.34.2", running(server1="1.34.1", agent1="1.34.1")),
+    "a minor release": ("1.34.2", running(server1="1.33.4", agent1="1.33.4")),
+    "the rest of one that was cut short": ("1.34.2", running(server1="1.34.2 1.33.4", server2="1.33.4")),
+    "agents three behind": ("1.34.2", running(server1="1.34.2", agent1="1.31.0")),
+    "agents that no one knows": ("1.34.2", running(server1="1.34.1", agent1="")),
+    "a build of a distribution": ("v1.34.2+k3s2", running(server1="1.34.2+k3s1")),
 }
 
 
-@pytest.mark.parametrize(("wanted", "machines", "step"), ALLOWED.values(), ids=ALLOWED)
-def test_a_cluster_goes_forward_one_minor_release(
-    wanted: str, machines: list[upgrade.Running], step: upgrade.Step
-) -> None:
+@pytest.mark.parametrize(("wanted", "machines"), ALLOWED.values(), ids=ALLOWED)
+def test_a_cluster_goes_forward_one_minor_release(wanted: str, machines: list[upgrade.Running]) -> None:
     assert upgrade.problems_of(wanted, machines) == []
-    assert upgrade.step(wanted, machines) == step
 
 
 REFUSED = {

@@ -201,7 +201,7 @@ REFUSED: list[tuple[t.Any, str]] = [
     (bgp(ipv4={"networks": {"2001:db8::/32": {}}}), "networks.2001:db8::/32 = '2001:db8::/32': It is no network of IPv4."),
     (bgp(ipv4={"redistribute": {"ospf": {}}}), "ipv4.redistribute.ospf.source = 'ospf': It is one of connected, kernel"),
     # DNS, DHCP
-    ({"dns": {"listen": ["10.0.0.1"]}}, "router.dns.allow_from = None: It is required."),
+    ({"dns": {"listen": ["10.0.0.1"]}}, "router.dns.allow_from = []: Without it nobody is answered."),
     ({"dns": {"listen": [], "allow_from": ["10.0.0.0/8"]}}, "router.dns.listen = []: Without it nobody is answered."),
     (
         {"dns": {"listen": ["10.0.0.1"], "allow_from": ["10.0.0.0/8"], "domains": {"a b": ["10.0.0.9"]}}},

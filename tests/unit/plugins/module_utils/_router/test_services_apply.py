@@ -49,6 +49,7 @@ class Machine:
         self.known: dict[str, Table] = {}
         self.kernel: dict[str, Table] = {}
         self.active: set[str] = set()
+        self.loaded: set[str] = set()
         self.enabled: set[str] = set()
         self.started = "@99999999999"
         self.said: list[str] = []
@@ -73,6 +74,14 @@ class Machine:
             return Result(0 if unit in self.active else 3, "", "")
         if verb != "reset-failed":
             self.said.append(" ".join(argv))
+        on_disk = {path.name for path in self.places.units.glob("*.service")}
+        if verb == "daemon-reload":
+            self.loaded = on_disk
+        if self.refuses.get(verb) == unit:
+            return Result(1, "", "no")
+        known = {"restart": self.loaded, "enable": on_disk, "disable": on_disk}.get(verb)
+        if known is not None and unit not in known:
+            return Result(1, "", f"Unit file {unit} does not exist.")
         if verb == "restart":
             (self.active.discard if unit in self.dies else self.active.add)(unit)
         if verb == "enable":
@@ -111,16 +120,18 @@ class Machine:
     def device(self) -> Services:
         return Services(self.run, self.places, Clock())
 
-    def plan(self, data: Data) -> services_apply.Plan:
+    def plan(self, data: Data, left_out: services_apply.LeftOut = "kept") -> services_apply.Plan:
         router = parse(data)[0]
         for table in services.tables(router).values():
             if table is not None:
                 self.known[table.text()] = table
         self.said.clear()
-        return services_apply.plan(router, self.device)
+        return services_apply.plan(router, self.device, left_out)
 
-    def converge(self, data: Data, *, confirm: int = 0) -> tuple[services_apply.Plan, bool]:
-        planned = self.plan(data)
+    def converge(
+        self, data: Data, *, confirm: int = 0, left_out: services_apply.LeftOut = "kept"
+    ) -> tuple[services_apply.Plan, bool]:
+        planned = self.plan(data, left_out)
         waits = services_apply.Change(planned, self.device, confirm=confirm).apply() if planned.changed else False
         return planned, waits
 
@@ -190,7 +201,94 @@ def test_a_part_that_is_empty_goes(machine: Machine) -> None:
     assert machine.enabled & {DNS, DHCP, VRRP} == {DNS}
     assert not machine.places.config("dhcp").exists()
     assert not machine.places.rules("nat").exists()
+    left = {path.name for path in machine.places.units.rglob("*") if path.is_file()}
+    assert left == {DNS, RULES_UNIT, machine.places.drop_in.name}
     assert not machine.plan({"nat": {}, "firewall": {}, "dhcp": {}, "vrrp": {}}).changed
+
+
+NOTHING: Data = {part: {} for part in SERVICES}
+
+
+def nothing_is_left(machine: Machine) -> bool:
+    units = machine.active | machine.enabled
+    return not (machine.kernel or units or machine.loaded or machine.places.folder.exists())
+
+
+def test_when_every_part_is_empty_nothing_of_ours_is_left(machine: Machine) -> None:
+    before = machine.files()
+    machine.converge(SERVICES)
+    planned, dummy = machine.converge(NOTHING)
+    assert nothing_is_left(machine)
+    assert machine.files() == before
+    assert services_apply.shown(planned)["after"] == ""
+    assert '"allow_from"' in services_apply.shown(planned)["before"]
+    assert not machine.plan(NOTHING).changed
+
+
+def test_a_part_that_left_the_model_goes(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    before, kernel = machine.files(), dict(machine.kernel)
+    planned = machine.plan(without("dns", "dhcp"), "removed")
+    assert '"dhcp"' in services_apply.shown(planned)["before"]
+    assert '"dhcp"' not in services_apply.shown(planned)["after"]
+    assert (machine.files(), machine.kernel, machine.said) == (before, kernel, []), "looking changes nothing"
+    machine.converge(without("dns", "dhcp"), left_out="removed")
+    assert sorted(machine.kernel) == ["inet klubster_firewall", "ip klubster_nat"]
+    assert machine.enabled == {VRRP, RULES_UNIT}
+    assert not [path for path in map(Path, machine.files()) if path.stem in ("dns", "dhcp", DNS[:-8], DHCP[:-8])]
+    assert not machine.plan(without("dns", "dhcp"), "removed").changed
+
+
+def test_the_last_part_goes_when_others_are_in_the_model(machine: Machine) -> None:
+    before = machine.files()
+    machine.converge(SERVICES)
+    machine.converge({"forwarding": True}, left_out="removed")
+    assert nothing_is_left(machine)
+    assert machine.files() == before
+
+
+def test_a_model_without_any_part_takes_nothing_away(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    assert not machine.plan({}, "removed").changed
+
+
+def test_rules_of_parts_that_are_not_looked_at_are_still_loaded_at_boot(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    machine.converge({"nat": {}})
+    assert RULES_UNIT in machine.enabled
+    assert machine.places.drop_in.exists()
+
+
+def test_a_unit_that_an_older_run_left_goes(machine: Machine) -> None:
+    machine.device.put(machine.places.units / DHCP, "[Unit]\n")
+    assert machine.converge({"dhcp": {}})[0].changed
+    assert not (machine.places.units / DHCP).exists()
+    assert not machine.plan({"dhcp": {}}).changed
+
+
+@pytest.mark.parametrize("refused", [("disable", RULES_UNIT), ("daemon-reload", "daemon-reload")])
+def test_what_could_not_be_taken_away_is_back_whole(machine: Machine, refused: tuple[str, str]) -> None:
+    machine.converge(SERVICES)
+    before, kernel, enabled = machine.files(), dict(machine.kernel), set(machine.enabled)
+    machine.refuses.update([refused])
+    with pytest.raises(ServicesError, match="Everything is as it was before"):
+        machine.converge(NOTHING)
+    assert (machine.files(), machine.kernel, machine.enabled) == (before, kernel, enabled)
+    assert {DNS, DHCP, VRRP} <= machine.active
+
+
+def test_rules_that_went_come_back_with_what_loads_them(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    dummy, waits = machine.converge({**NOTHING, "dns": SERVICES["dns"]}, confirm=60)
+    assert waits
+    assert RULES_UNIT not in (machine.places.undo / "undo").read_text(), "it is still there"
+    machine.converge(SERVICES)
+    machine.converge(NOTHING, confirm=60)
+    undo = (machine.places.undo / "undo").read_text()
+    assert f"cp {machine.places.undo}/{RULES_UNIT} {machine.places.units}/{RULES_UNIT}\n" in undo
+    assert f"mkdir -p {machine.places.drop_in.parent}\n" in undo
+    assert undo.endswith(f"systemctl daemon-reload\nsystemctl enable {RULES_UNIT}\n")
+    assert DNS not in undo
 
 
 def test_rules_that_somebody_changed_are_loaded_again(machine: Machine) -> None:
@@ -304,6 +402,57 @@ def test_a_failure_leaves_no_way_back_behind(machine: Machine) -> None:
     with pytest.raises(ServicesError):
         machine.converge(SERVICES, confirm=60)
     assert not machine.device.armed()
+
+
+class Watched:
+    """Sessions of BGP, of which rules cut some."""
+
+    def __init__(self, machine: Machine, *cut: str) -> None:
+        self.machine, self.lost, self.seen = machine, list(cut), t.cast("list[t.Any]", [])
+
+    def up(self) -> tuple[str, ...]:
+        self.seen.append(("up", "nft" in self.machine.said))
+        return ("10.0.0.2", "10.0.0.3")
+
+    def cut(self, names: t.Collection[str], seconds: float) -> list[str]:
+        self.seen.append(("cut", "nft" in self.machine.said, seconds))
+        return [name for name in names if name in self.lost]
+
+
+@pytest.mark.parametrize(
+    ("confirm", "timeout", "seconds"), [(0, 30, 30), (60, 40, 30), (60, 5, 5), (1, 30, 2), (0, 0, 2)]
+)
+def test_rules_that_cut_sessions_are_taken_back_at_once(
+    machine: Machine, confirm: int, timeout: int, seconds: float
+) -> None:
+    machine.converge(SERVICES)
+    before, kernel = machine.files(), dict(machine.kernel)
+    data = changed("firewall", invalid="reject")
+    data["dns"]["servers"] = ["172.30.0.99"]
+    watched = Watched(machine, "10.0.0.3")
+    change = services_apply.Change(
+        machine.plan(data), machine.device, confirm=confirm, sessions=watched, timeout=timeout
+    )
+    with pytest.raises(ServicesError, match=r"cut BGP's session with 10\.0\.0\.3: within") as caught:
+        change.apply()
+    assert "Let TCP 179 pass" in str(caught.value)
+    assert str(caught.value).endswith("Everything is as it was before.")
+    assert (machine.files(), machine.kernel) == (before, kernel)
+    assert not machine.device.armed()
+    assert watched.seen == [("up", False), ("cut", True, seconds)]
+
+
+def test_sessions_that_go_on_are_no_hindrance(machine: Machine) -> None:
+    planned = machine.plan(SERVICES)
+    assert services_apply.Change(planned, machine.device, confirm=60, sessions=Watched(machine)).apply()
+    assert machine.device.armed()
+
+
+def test_where_no_rule_changes_nobody_looks_at_sessions(machine: Machine) -> None:
+    machine.converge(SERVICES)
+    planned, watched = machine.plan(changed("dns", servers=["172.30.0.99"])), Watched(machine, "10.0.0.3")
+    services_apply.Change(planned, machine.device, confirm=60, sessions=watched).apply()
+    assert watched.seen == []
 
 
 def test_what_lacks_is_named_by_its_package(machine: Machine) -> None:

@@ -46,7 +46,7 @@ def same(again: Router, wanted: Router) -> bool:
     """Equal, where a part without anything is not there when it is read."""
     names = [name for name, value in vars(again).items() if value is None]
     empty = {name: getattr(wanted, name) for name in names}
-    blank = parse({name: {} for name in names if name not in ("dns", "bgp", "forwarding")})[0]
+    blank = parse({name: {} for name in names if name not in ("bgp", "forwarding")})[0]
     assert all(value == getattr(blank, name) for name, value in empty.items() if value not in (None, True))
     return replace(again, **empty) == wanted
 

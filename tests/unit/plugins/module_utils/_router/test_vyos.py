@@ -373,6 +373,14 @@ def test_dns_is_said_the_same_in_both_versions(version: vyos.Version) -> None:
 
 
 @versions
+def test_an_empty_part_goes_with_what_is_below_it(version: vyos.Version) -> None:
+    running = "\n".join(commands({"dns": SERVICES["dns"]}, version=version))
+    assert commands({"dns": {}}, running, version=version) == ["delete service dns forwarding"]
+    assert commands({"dns": {}}, "", version=version) == []
+    assert commands({"forwarding": True}, running, version=version) == []
+
+
+@versions
 def test_one_of_several_values_goes_alone(version: vyos.Version) -> None:
     running = "\n".join(commands(SERVICES, version=version))
     model = copy.deepcopy(SERVICES)

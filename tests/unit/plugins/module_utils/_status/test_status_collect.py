@@ -419,6 +419,23 @@ def test_exceptions_that_contain_each_other_come_to_an_end() -> None:
     assert reason_of(one).cause == "closed"
 
 
+def test_names_of_communities_become_their_numbers() -> None:
+    path = "/apis/metallb.io/v1beta1/communities"
+    names = {"communities": [{"name": "inner", "value": "65001:7"}]}
+    found = snapshots.snapshot()
+    spec: dict[str, t.Any] = {"ipAddressPools": ["public"], "communities": ["65001:9"]}
+    found["advertisements"] = [{"kind": "BGPAdvertisement", "metadata": {"name": "far"}, "spec": spec}]
+    api = Api(found)
+    gather("", api)
+    assert not any(asked.startswith(path) for asked in api.asked), "there are no names"
+    spec["communities"] = ["65001:9", "inner", "unknown"]
+    for items, wanted in (([{"spec": names}, {}], ["65001:9", "65001:7", "unknown"]), ([], spec["communities"])):
+        api = Api(found)
+        api.instead[path] = (200, json.dumps({"items": items}).encode())
+        (gathered,) = gather("", api)["advertisements"] or []
+        assert gathered == {**found["advertisements"][0], "spec": {**spec, "communities": wanted}}
+
+
 def test_calico_is_asked_where_metallb_announces_nothing() -> None:
     found = snapshots.snapshot()
     api = Api(found)

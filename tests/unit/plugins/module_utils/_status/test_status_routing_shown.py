@@ -161,7 +161,7 @@ def test_without_routers_the_page_has_no_word_of_them() -> None:
 
 def test_the_page_names_cause_and_ways() -> None:
     text = page.render(broken().report())
-    assert "router2a and the cluster&#x27;s nodes have different passwords" in text
+    assert "router2a and the cluster&#x27;s nodes have different passwords, as it seems" in text
     assert "NO ANSWER: Failed to connect to the host via ssh: timed out" in text
     assert '<td class="warn">no way</td>' in text
 

@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: KatesKit developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: kubeconfig_digest
+short_description: What the administrator's kubeconfig shall be, as far as the looks still hold
+version_added: "0.1.0"
+author:
+  - KatesKit developers (@kateskit)
+description:
+  - From what the looks at the servers said to the digest of the kubeconfig. A server that this run changed after it was
+    looked at may have other certificates now, so its look is left out.
+positional: _input, groups
+options:
+  _input:
+    description: Variables of all hosts, C(hostvars).
+    type: dict
+    required: true
+  groups:
+    description: The inventory's groups.
+    type: dict
+    required: true
+seealso:
+  - module: kateskit.klubster.cluster_status
+"""
+
+EXAMPLES = r"""
+---
+- name: Compare the cluster with the plan
+  kateskit.klubster.cluster_status:
+    kubeconfig: "{{ klubster_plan.api.kubeconfig }}"
+    kubeconfig_sha256: "{{ hostvars | kateskit.klubster.kubeconfig_digest(groups) }}"
+    plan: "{{ klubster_plan }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The digest, or an empty text where no server's look still holds.
+  type: str
+  sample: ""
+"""
+
+import typing as t
+
+from ansible_collections.kateskit.klubster.plugins.filter.lacking_hosts import lacking_hosts
+
+_NOBODY = ["all", "!all"]
+#: kinds of change after which a server may have other certificates. kubeadm makes them anew for another version; k3s
+#: does when it starts and they are about to end (k3s's documentation, "k3s certificate").
+_RENEWING = {"kubeadm": {"drain"}, "k3s": {"live", "restart", "drain"}}
+_ANY = {"none", "live", "restart", "drain"}
+
+
+def kubeconfig_digest(variables: t.Any, groups: t.Any) -> str:
+    """The first digest that still holds."""
+    # Where the engine had something to do, its own look is the newer one.
+    settled = lacking_hosts(variables, "engine", groups) == _NOBODY
+    for name in groups.get("servers") or ():
+        if name not in variables or "klubster_plan" not in variables[name]:
+            continue
+        known = variables[name]
+        engine = str(known["klubster_plan"]["engine"]["name"])
+        layers = (known.get("__preflight_probe") or {}).get("layers") or {}
+        look = (layers.get(engine) if settled else known.get("engine_node")) or {}
+        if look.get("kubeconfig_sha256") and look.get("change", "drain") not in _RENEWING.get(engine, _ANY):
+            return str(look["kubeconfig_sha256"])
+    return ""
+
+
+class FilterModule:
+    """The filter."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"kubeconfig_digest": kubeconfig_digest}
+
+
+__all__ = ("FilterModule", "kubeconfig_digest")
