@@ -46,8 +46,13 @@ options:
     description: URL of the API.
     type: str
   credentials:
-    description: What V(state=read) returned. In check mode it may be empty, when there is no cluster yet.
-    type: dict
+    description:
+      - What V(state=read) returned on each server. The file is written from the first; one that was written from any of
+        the others stays.
+      - In check mode it may be empty, when there is no cluster yet.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -83,7 +88,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "cluster": {"type": "str"},
             "server": {"type": "str"},
-            "credentials": {"type": "dict", "no_log": True},
+            "credentials": {"type": "list", "elements": "dict", "default": [], "no_log": True},
         },
         required_if=[("state", "present", ["cluster", "server"]), ("state", "absent", ["cluster"])],
         supports_check_mode=True,
@@ -100,16 +105,18 @@ def _perform(given: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     if given["state"] == "read":
         found = kubeconfig.read(path)
         return {"changed": False, "credentials": asdict(found) if found else {}}
-    text = None
+    text, others = None, []
     if given["state"] == "present":
-        credentials = given["credentials"] or {}
+        credentials = [one for one in given["credentials"] if one]
         if not credentials and not check:
             raise kubeconfig.KubeconfigError(
                 "No server has credentials: the cluster was not started. Run the engine layer first, without --check."
             )
         empty = {"ca": "", "certificate": "", "key": ""}
-        text = kubeconfig.render(cluster, given["server"], kubeconfig.Credentials(**(credentials or empty)))
-    action = kubeconfig.plan(path, cluster, text)
+        text, *others = (
+            kubeconfig.render(cluster, given["server"], kubeconfig.Credentials(**one)) for one in credentials or [empty]
+        )
+    action = kubeconfig.plan(path, cluster, text, others)
     if not check:
         kubeconfig.apply(path, action, text)
     diff = {"before": "", "after": f"{path}: {action}, content masked\n"} if action else {}

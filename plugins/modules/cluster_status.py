@@ -60,10 +60,11 @@ options:
     default: 0
   kubeconfig_sha256:
     description:
-      - What the kubeconfig shall be, by RV(kateskit.klubster.kubeadm_node_info#module:kubeconfig_sha256). If it is
-        another, or others may read it, then everything is RV(lacking) and the cluster is not asked.
-      - Without it, any kubeconfig will do.
-    type: str
+      - What the kubeconfig may be, by RV(kateskit.klubster.kubeadm_node_info#module:kubeconfig_sha256) of each server.
+        If it is another, or others may read it, then everything is RV(lacking) and the cluster is not asked.
+      - Without it, any kubeconfig will do; an empty list takes none.
+    type: list
+    elements: str
 seealso:
   - module: kateskit.klubster.cluster_plan
   - module: kateskit.klubster.status_page
@@ -92,7 +93,7 @@ EXAMPLES = r"""
 RETURN = r"""
 lacking:
   description:
-    - C(kubeconfig) if it is not O(kubeconfig_sha256), and the names of those of O(sets) that differ or are not ready.
+    - C(kubeconfig) if it is none of O(kubeconfig_sha256), and the names of those of O(sets) that differ or are not ready.
   returned: success
   type: list
   elements: str
@@ -287,7 +288,7 @@ def main() -> None:
             "routers": {"type": "list", "elements": "dict", "default": []},
             "timeout": {"type": "int", "default": 10},
             "wait": {"type": "int", "default": 0},
-            "kubeconfig_sha256": {"type": "str"},
+            "kubeconfig_sha256": {"type": "list", "elements": "str"},
             "sets": ARGUMENT,
             "secret_values": SECRET_VALUES,
         },

@@ -70,6 +70,17 @@ def changes(said: str) -> dict[str, int]:
     return {name: int(count) for name, count in re.findall(r"^(\S+)\s+:.*changed=(\d+)", recap, re.MULTILINE)}
 
 
+def changed_tasks(said: str) -> list[str]:
+    """Host and task of what a run changed."""
+    found, task = [], ""
+    for line in said.splitlines():
+        if line.startswith("TASK ["):
+            task = line.partition("[")[2].rpartition("]")[0]
+        elif line.startswith("changed: ["):
+            found.append(f"{line.partition('[')[2].partition(']')[0]}: {task}")
+    return found
+
+
 def deploy_page(cluster: Cluster, namespace: str, image: str) -> str:
     """A page with a budget, behind an address of the load balancer. Its pods say goodbye before they go."""
     sleep = client.V1Lifecycle(pre_stop=client.V1LifecycleHandler(sleep=client.V1SleepAction(seconds=6)))

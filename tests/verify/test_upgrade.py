@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from cluster import Cluster, Inventory, ansible, on_machine, until
 from kubernetes import client
-from page import Client, budget, changes, deploy_page, processes
+from page import Client, budget, changed_tasks, changes, deploy_page, processes
 from test_outages import Prober
 
 pytestmark = pytest.mark.upgrade
@@ -67,7 +67,7 @@ def test_one_key_on_one_server_touches_that_server_only(
     beside.write_text(json.dumps({"all": {"hosts": {server: {"klubster_node_kubelet_config": {"maxPods": 99}}}}}))
     rc, said, seconds = run(inventory, "site.yml", "-i", str(beside), "-e", f"klubster_engine_version={before}")
     assert rc == 0, said[-4000:]
-    assert {name for name, count in changes(said).items() if count} == {server}
+    assert {name for name, count in changes(said).items() if count} == {server}, changed_tasks(said)
     now = processes(inventory)
     assert {name for name in was if was[name] != now[name]} == {server}
     lines = set(was[server].splitlines()) ^ set(now[server].splitlines())

@@ -96,19 +96,20 @@ def digest_for(path: Path, params: t.Mapping[str, t.Any]) -> str:
     return "" if credentials is None else digest(render(params["cluster"], params["api"]["url"], credentials))
 
 
-def is_current(path: Path, wanted: str) -> bool:
-    """Whether the file has this digest, and nobody else may read it."""
+def is_current(path: Path, wanted: t.Collection[str]) -> bool:
+    """Whether the file has one of these digests, and nobody else may read it."""
     try:
         have = path.read_text(encoding="utf-8")
         mode = path.stat().st_mode
     except (OSError, ValueError):
         return False
-    return digest(have) == wanted and mode & 0o7777 == 0o600
+    return digest(have) in wanted and mode & 0o7777 == 0o600
 
 
-def plan(path: Path, cluster: str, text: str | None) -> Action:
+def plan(path: Path, cluster: str, text: str | None, others: t.Collection[str] = ()) -> Action:
     """What has to happen with the file; ``text`` None: it shall be gone.
 
+    :param others: texts that are as good, each with another server's certificate; they may stay.
     :raises KubeconfigError: the file is somebody else's.
     """
     try:
@@ -124,7 +125,7 @@ def plan(path: Path, cluster: str, text: str | None) -> Action:
         )
     if text is None:
         return "remove"
-    if have != text:
+    if have != text and have not in others:
         return "replace"
     return "" if path.stat().st_mode & 0o7777 == 0o600 else "mode"
 

@@ -29,7 +29,7 @@ def test_from_a_server_to_the_host(tmp_path: Path, capsys: pytest.CaptureFixture
     assert run(capsys, {"state": "read", "path": str(admin)})["credentials"] == {}
     admin.write_text(ADMIN)
     credentials = run(capsys, {"state": "read", "path": str(admin)})["credentials"]
-    arguments = {"path": str(path), "cluster": "home", "server": "https://x:1", "credentials": credentials}
+    arguments = {"path": str(path), "cluster": "home", "server": "https://x:1", "credentials": [credentials]}
     for check, changed in ((True, True), (False, True), (True, False), (False, False)):
         result = run(capsys, {**arguments, "_ansible_check_mode": check, "_ansible_diff": True})
         assert result["changed"] is changed
@@ -40,6 +40,17 @@ def test_from_a_server_to_the_host(tmp_path: Path, capsys: pytest.CaptureFixture
     assert not run(capsys, gone)["changed"]
 
 
+def test_any_servers_certificate_is_as_good(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "home.yaml"
+    one, two, three = ({"ca": "Y2E=", "certificate": f"Y2VydA{number}", "key": "a2V5"} for number in range(3))
+    arguments = {"path": str(path), "cluster": "home", "server": "https://x:1"}
+    assert run(capsys, {**arguments, "credentials": [{}, one]})["changed"]
+    # The first server was replaced; the file is another's.
+    assert not run(capsys, {**arguments, "credentials": [two, one]})["changed"]
+    assert run(capsys, {**arguments, "credentials": [two, three]})["changed"]
+    assert "Y2VydA1" in path.read_text()
+
+
 def test_without_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = {"path": str(tmp_path / "x"), "cluster": "home", "server": "https://x:1"}
     assert run(capsys, {**arguments, "_ansible_check_mode": True})["changed"]
@@ -48,5 +59,5 @@ def test_without_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_a_file_of_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x").write_text("theirs")
-    arguments = {"path": str(tmp_path / "x"), "cluster": "home", "server": "https://x:1", "credentials": {}}
+    arguments = {"path": str(tmp_path / "x"), "cluster": "home", "server": "https://x:1", "credentials": []}
     assert "It was not touched" in run(capsys, {**arguments, "_ansible_check_mode": True})["msg"]

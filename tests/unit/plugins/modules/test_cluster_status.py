@@ -41,7 +41,7 @@ def test_another_kubeconfig_is_not_used(tmp_path: Path, capsys: pytest.CaptureFi
     path.write_text("somebody's")
     path.chmod(0o600)
     digest = hashlib.sha256(b"ours").hexdigest()
-    args = {"kubeconfig": str(path), "plan": PLAN, "kubeconfig_sha256": digest, "sets": SETS}
+    args = {"kubeconfig": str(path), "plan": PLAN, "kubeconfig_sha256": ["another", digest], "sets": SETS}
     result = call(capsys, args)[1]
     assert result["lacking"] == ["kubeconfig", "cni", "load-balancer"]
     assert not result["report"]["healthy"]

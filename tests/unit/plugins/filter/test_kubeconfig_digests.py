@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.kateskit.klubster.plugins.filter.kubeconfig_digest import kubeconfig_digest
+from ansible_collections.kateskit.klubster.plugins.filter.kubeconfig_digests import kubeconfig_digests
 
 GROUPS = {"servers": ["s1", "s2"], "agents": ["a1"]}
 
@@ -42,9 +42,9 @@ def hosts(engine: str, probe: str = "none", **changes: str) -> dict[str, t.Any]:
 
 @pytest.mark.parametrize("engine", ["kubeadm", "k3s"])
 def test_where_the_engine_has_nothing_to_do_the_first_look_holds(engine: str) -> None:
-    assert kubeconfig_digest(hosts(engine), GROUPS) == "before-s1"
+    assert kubeconfig_digests(hosts(engine), GROUPS) == ["before-s1", "before-s2"]
     # Its own look is one of an earlier playbook.
-    assert kubeconfig_digest(hosts(engine, s1="none", s2="none"), GROUPS) == "before-s1"
+    assert kubeconfig_digests(hosts(engine, s1="none", s2="none"), GROUPS) == ["before-s1", "before-s2"]
 
 
 @pytest.mark.parametrize(
@@ -64,26 +64,26 @@ def test_where_the_engine_has_nothing_to_do_the_first_look_holds(engine: str) ->
 )
 def test_a_server_that_was_changed_is_not_asked(engine: str, first: str, holds: bool) -> None:
     seen = hosts(engine, "drain", s1=first, s2="drain")
-    assert kubeconfig_digest(seen, GROUPS) == ("own-s1" if holds else "")
+    assert kubeconfig_digests(seen, GROUPS) == (["own-s1"] if holds else [])
 
 
 def test_another_server_is_asked_instead() -> None:
-    assert kubeconfig_digest(hosts("kubeadm", "drain", s1="drain", s2="none"), GROUPS) == "own-s2"
+    assert kubeconfig_digests(hosts("kubeadm", "drain", s1="drain", s2="none"), GROUPS) == ["own-s2"]
 
 
 def test_a_server_that_was_none_yet_says_nothing() -> None:
     seen = hosts("kubeadm", "live", s1="live", s2="live")
     seen["s1"]["engine_node"]["kubeconfig_sha256"] = ""
-    assert kubeconfig_digest(seen, GROUPS) == "own-s2"
+    assert kubeconfig_digests(seen, GROUPS) == ["own-s2"]
 
 
 @pytest.mark.parametrize("seen", [{}, {"s1": {}, "s2": {}}])
 def test_without_a_look_nothing_is_known(seen: dict[str, t.Any]) -> None:
-    assert kubeconfig_digest(seen, GROUPS) == ""
+    assert kubeconfig_digests(seen, GROUPS) == []
 
 
 def test_servers_that_the_run_leaves_out_are_passed_over() -> None:
     seen = hosts("kubeadm")
     for name in ("s1", "a1"):
         del seen[name]["__preflight_probe"]
-    assert kubeconfig_digest(seen, GROUPS) == "before-s2"
+    assert kubeconfig_digests(seen, GROUPS) == ["before-s2"]

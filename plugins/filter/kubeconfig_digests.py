@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: kubeconfig_digest
-short_description: What the administrator's kubeconfig shall be, as far as the looks still hold
+name: kubeconfig_digests
+short_description: What the administrator's kubeconfig may be, as far as the looks still hold
 version_added: "0.1.0"
 author:
   - KatesKit developers (@kateskit)
 description:
-  - From what the looks at the servers said to the digest of the kubeconfig. A server that this run changed after it was
-    looked at may have other certificates now, so its look is left out.
+  - From what the looks at the servers said to digests of the kubeconfig, one for each server, as each has a certificate
+    of its own for the administrator. A server that this run changed after it was looked at may have another one now, so
+    its look is left out.
 positional: _input, groups
 options:
   _input:
@@ -32,15 +33,16 @@ EXAMPLES = r"""
 - name: Compare the cluster with the plan
   kateskit.klubster.cluster_status:
     kubeconfig: "{{ klubster_plan.api.kubeconfig }}"
-    kubeconfig_sha256: "{{ hostvars | kateskit.klubster.kubeconfig_digest(groups) }}"
+    kubeconfig_sha256: "{{ hostvars | kateskit.klubster.kubeconfig_digests(groups) }}"
     plan: "{{ klubster_plan }}"
 """
 
 RETURN = r"""
 _value:
-  description: The digest, or an empty text where no server's look still holds.
-  type: str
-  sample: ""
+  description: The digests, in the order of the servers; none where no server's look still holds.
+  type: list
+  elements: str
+  sample: []
 """
 
 import typing as t
@@ -54,10 +56,11 @@ _RENEWING = {"kubeadm": {"drain"}, "k3s": {"live", "restart", "drain"}}
 _ANY = {"none", "live", "restart", "drain"}
 
 
-def kubeconfig_digest(variables: t.Any, groups: t.Any) -> str:
-    """The first digest that still holds."""
+def kubeconfig_digests(variables: t.Any, groups: t.Any) -> list[str]:
+    """Those that still hold."""
     # Where the engine had something to do, its own look is the newer one.
     settled = lacking_hosts(variables, "engine", groups) == _NOBODY
+    found = []
     for name in groups.get("servers") or ():
         if name not in variables or "klubster_plan" not in variables[name]:
             continue
@@ -66,15 +69,15 @@ def kubeconfig_digest(variables: t.Any, groups: t.Any) -> str:
         layers = (known.get("__preflight_probe") or {}).get("layers") or {}
         look = (layers.get(engine) if settled else known.get("engine_node")) or {}
         if look.get("kubeconfig_sha256") and look.get("change", "drain") not in _RENEWING.get(engine, _ANY):
-            return str(look["kubeconfig_sha256"])
-    return ""
+            found.append(str(look["kubeconfig_sha256"]))
+    return found
 
 
 class FilterModule:
     """The filter."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"kubeconfig_digest": kubeconfig_digest}
+        return {"kubeconfig_digests": kubeconfig_digests}
 
 
-__all__ = ("FilterModule", "kubeconfig_digest")
+__all__ = ("FilterModule", "kubeconfig_digests")
