@@ -93,7 +93,8 @@ EXAMPLES = r"""
 RETURN = r"""
 lacking:
   description:
-    - C(kubeconfig) if it is none of O(kubeconfig_sha256), and the names of those of O(sets) that differ or are not ready.
+    - C(kubeconfig) if it is none of O(kubeconfig_sha256), and the names of those of O(sets) that differ or are not
+      ready.
   returned: success
   type: list
   elements: str
