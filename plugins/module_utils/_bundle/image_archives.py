@@ -71,8 +71,8 @@ def images_in(path: Path) -> dict[str, str]:
         raise ArchiveError(f"It cannot be read ({exc.strerror}).", "Copy it here, or name another file.") from exc
     if not found:
         raise ArchiveError("No image in it has a name.", f"{_MAKE} Give the image's name there.")
-    for name in found:
-        _check_name(name)
+    for name, digest in found.items():
+        _check_name(name, digest)
     return found
 
 
@@ -138,11 +138,15 @@ def _completed(name: str) -> str:
     return f"docker.io/{rest}" if host == "index.docker.io" else name
 
 
-def _check_name(name: str) -> None:
-    """:raises ArchiveError: nobody would find an image by this name."""
+def _check_name(name: str, digest: str) -> None:
+    """:raises ArchiveError: nobody would find an image by this name, or it says what is not true."""
     short = re.fullmatch(r"(?:index\.)?docker\.io/[^/]+", name) or name.startswith("index.docker.io/")
+    promised = name.partition("@")[2]
     if _NAME.fullmatch(name) and not short:
-        return
+        if promised in ("", digest):
+            return
+        rule = f"What is named {name} in it is {digest}."
+        raise ArchiveError(rule, "Export what the digest stands for; mostly that is the list, so all platforms.")
     both = _BOTH.fullmatch(name)
     if both:
         rule = f"{name} has a tag and a digest, and images are found by one of them."

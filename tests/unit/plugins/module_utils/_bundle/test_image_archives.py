@@ -67,6 +67,13 @@ def test_a_name_by_which_nobody_finds_the_image(tmp_path: Path, name: str, rule:
     assert remedy in caught.value.remedy
 
 
+def test_a_digest_in_a_name_is_what_the_name_stands_for(tmp_path: Path) -> None:
+    """One platform by the name of the list of all: containerd would believe it."""
+    other = "quay.io/cilium/cilium@sha256:" + "0" * 64
+    with pytest.raises(ArchiveError, match=rf"What is named {other} in it is {DIGEST}\. Export .* all platforms"):
+        images_in(oci(tmp_path / "a.tar", other))
+
+
 def raw(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
