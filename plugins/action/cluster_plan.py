@@ -7,7 +7,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import default_bundle_dir
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import (
+    default_bundle_dir,
+    default_cache,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.image_archives import entries
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_ca, k3s_plan
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import parse
@@ -33,6 +37,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             problems = exc.problems if isinstance(exc, InvalidInput) else ()
             return result | {"failed": True, "msg": str(exc), "problems": [vars(problem) for problem in problems]}
         notes = list(parsed.warnings)
+        # What is wrong with a file is for preflight to say: status and reset need none of them.
+        plan["archives"] = entries(parsed.spec.image_archives, default_cache().root / "archives.json")
         k3s = plan["engine"]["name"] == "k3s"
         plan["files"] = k3s_plan.files(plan) if k3s else {}
         plan["sysctls"] = k3s_plan.sysctls(plan) if k3s else {}

@@ -7,10 +7,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.plugin_utils import _release
-from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import with_sums
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import contents, of_bundle, with_sums
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
@@ -26,8 +25,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             programs = arguments.get("programs") or []
             if programs and not all(entry.get("sums") for entry in programs):
                 arguments["programs"] = with_sums(_release.load(release, arch), arguments["programs"])
-            if arguments.get("archives"):
-                arguments["archives"] = with_sums(Manifest.load(bundle), arguments["archives"])
+            own, wanted = arguments.pop("image_archives", None) or [], arguments.get("archives") or []
+            arguments["archives"] = with_sums(contents(bundle, own, bundle=of_bundle(wanted)), wanted)
         except KlubsterError as exc:
             return result | {"failed": True, "msg": str(exc)}
         found: dict[str, t.Any] = self._execute_module(

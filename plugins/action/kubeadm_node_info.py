@@ -7,9 +7,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
-from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import archives, kubeadm_images, with_sums
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import (
+    archives,
+    contents,
+    kubeadm_images,
+    own_archives,
+    with_sums,
+)
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
@@ -20,10 +25,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         arguments = plain(dict(self._task.args))
         try:
-            manifest = Manifest.load(str(arguments.pop("bundle_dir", "")))
+            own = arguments.pop("image_archives", None) or []
+            manifest = contents(str(arguments.pop("bundle_dir", "")), own)
             arguments["images"] = kubeadm_images(manifest)
             arguments["programs"] = with_sums(manifest, arguments.get("programs", []))
-            arguments["archives"] = archives(manifest, arguments.pop("image_names", []))
+            arguments["archives"] = archives(manifest, arguments.pop("image_names", [])) + own_archives(own)
         except KlubsterError as exc:
             return result | {"failed": True, "msg": str(exc)}
         found: dict[str, t.Any] = self._execute_module(

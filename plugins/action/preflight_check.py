@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import image_archives
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogue import default_cache
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import BundleError, Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.verify import damaged, unfit
@@ -92,14 +93,17 @@ def _bundle(plan: dict[str, t.Any]) -> tuple[list[Problem], Manifest | None]:
     problems += fetch_manifests(plan)
     problems += chart_problems(plan)
     problems += openelb_problems(plan)
+    own = plan.get("archives") or []
     if not engine["needs_bundle"]:
-        return problems, None
+        return [*problems, *image_archives.problems(own)], None
     try:
         manifest = Manifest.load(engine["bundle_dir"])
     except BundleError as exc:
         rule = "The folder holds a complete bundle."
-        return [*problems, Problem("klubster_bundle_dir", engine["bundle_dir"], rule, str(exc))], None
-    return [*problems, *unfit(manifest, plan), *damaged(manifest, stamps)], manifest
+        missing = Problem("klubster_bundle_dir", engine["bundle_dir"], rule, str(exc))
+        return [*problems, missing, *image_archives.problems(own)], None
+    problems += [*image_archives.problems(own, manifest), *unfit(manifest, plan)]
+    return [*problems, *damaged(manifest, stamps)], manifest
 
 
 __all__ = ("ActionModule",)

@@ -11,8 +11,8 @@ version_added: "0.1.0"
 author:
   - KatesKit developers (@kateskit)
 description:
-  - Where archives of the bundle go, so that k3s imports them, as the C(files) of M(kateskit.klubster.verified_install).
-positional: _input, bundle_dir
+  - Where archives of images go, so that k3s imports them, as the C(files) of M(kateskit.klubster.verified_install).
+positional: _input, bundle_dir, image_archives
 options:
   _input:
     description: Images, by their names in the bundle.
@@ -23,6 +23,11 @@ options:
     description: Folder of the bundle on the controller; not read when there are no images.
     type: path
     required: true
+  image_archives:
+    description: Archives of the user's own, as RV(kateskit.klubster.cluster_plan#module:archives).
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -43,19 +48,17 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.plugin_utils import _release
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import contents
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
-def k3s_archives(images: t.Any, bundle_dir: t.Any) -> list[dict[str, str]]:
-    """One entry for each image."""
-    names = plain(images)
-    if not names:
-        return []
+def k3s_archives(images: t.Any, bundle_dir: t.Any, image_archives: t.Any = ()) -> list[dict[str, str]]:
+    """One entry for each archive."""
+    names, own = plain(images), plain(image_archives)
     try:
-        return _release.archive_places(Manifest.load(str(bundle_dir)), names)
+        return _release.archive_places(contents(str(bundle_dir), own, bundle=bool(names)), names, own)
     except KlubsterError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

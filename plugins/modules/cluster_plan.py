@@ -193,6 +193,21 @@ sysctls:
   returned: success
   type: dict
   sample: {kernel.panic: "10"}
+archives:
+  description:
+    - Archives of images of the user's own, for every node. C(images) are the names in one, and what each stands for;
+      C(rule) and C(remedy) say what keeps it from being used.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: shop.tar
+      path: /srv/images/shop.tar
+      sha256: 0f3a
+      size: 1234
+      images: {"registry.example.org/shop:v1": "sha256:0f3a"}
+      rule: ""
+      remedy: ""
 images:
   description: Images that the layers above the engine run, by their names in the bundle.
   returned: success

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: container_images
-short_description: Put image archives of the source bundle into containerd
+short_description: Put archives of images into containerd
 version_added: "0.1.0"
 description:
   - Sends the archives of images that containerd does not have, or has from another archive, verifies their sha256
@@ -17,6 +17,7 @@ author:
   - KatesKit developers (@kateskit)
 extends_documentation_fragment:
   - kateskit.klubster._attributes
+  - kateskit.klubster._image_archives
 attributes:
   check_mode:
     support: full
@@ -39,7 +40,7 @@ options:
     elements: str
     default: []
   images:
-    description: Filled in on the controller from the bundle's manifest.
+    description: Filled in on the controller from the bundle's manifest and O(image_archives).
     type: list
     elements: dict
     default: []
@@ -49,9 +50,13 @@ options:
         type: str
         required: true
       reference:
-        description: Reference of the image.
+        description: Reference of the image, for an archive of the bundle.
         type: str
-        required: true
+        default: ""
+      holds:
+        description: References of the images in an archive of the user's own, and what each stands for.
+        type: dict
+        default: {}
       sha256:
         description: Of the archive.
         type: str
@@ -92,7 +97,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 missing:
-  description: References of the images that were imported or, in check mode, would be.
+  description: References of the images whose archives were imported or, in check mode, would be.
   returned: success
   type: list
   elements: str
@@ -120,6 +125,7 @@ def main() -> None:
         {
             "bundle_dir": {"type": "path"},
             "names": {"type": "list", "elements": "str", "default": []},
+            "image_archives": {"type": "list", "elements": "dict", "default": []},
             "images": {
                 "type": "list",
                 "elements": "dict",
@@ -160,7 +166,7 @@ def main() -> None:
                     arriving = prepare_staging(staging, user_id(given["staging_owner"]))
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=reason(exc))
-    references = [item.reference for item in missing]
+    references = [name for item in missing for name in item.images]
     module.exit_json(
         changed=bool(missing),
         missing=references,

@@ -17,6 +17,7 @@ author:
 extends_documentation_fragment:
   - kateskit.klubster._attributes
   - kateskit.klubster._attributes.info_module
+  - kateskit.klubster._image_archives
   - kateskit.klubster._k3s
 attributes:
   platform:
@@ -61,7 +62,7 @@ options:
         description: As O(kateskit.klubster.verified_install#module:files[].sums).
         type: path
   archives:
-    description: Archives of images of the bundle and their places, as O(programs).
+    description: Archives of images and their places, as O(programs); those of the bundle and of O(image_archives).
     type: list
     elements: dict
     default: []

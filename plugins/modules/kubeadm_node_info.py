@@ -18,6 +18,7 @@ author:
 extends_documentation_fragment:
   - kateskit.klubster._attributes
   - kateskit.klubster._attributes.info_module
+  - kateskit.klubster._image_archives
   - kateskit.klubster._kubeadm
 attributes:
   platform:
@@ -61,7 +62,7 @@ options:
     elements: str
     default: []
   archives:
-    description: Filled in on the controller from O(image_names).
+    description: Filled in on the controller from O(image_names) and O(image_archives).
     type: list
     elements: dict
     default: []
@@ -71,9 +72,13 @@ options:
         type: str
         required: true
       reference:
-        description: Reference of the image.
+        description: Reference of the image, for an archive of the bundle.
         type: str
-        required: true
+        default: ""
+      holds:
+        description: References of the images in an archive of the user's own, and what each stands for.
+        type: dict
+        default: {}
       sha256:
         description: Of the archive.
         type: str

@@ -19,6 +19,7 @@ author:
   - KatesKit developers (@kateskit)
 extends_documentation_fragment:
   - kateskit.klubster._attributes
+  - kateskit.klubster._image_archives
 attributes:
   check_mode:
     support: full
@@ -145,6 +146,7 @@ def main() -> None:
             "release_dir": {"type": "path"},
             "architecture": {"type": "str", "default": "amd64"},
             "engine": {"type": "str", "choices": sorted(LAYOUTS, reverse=True)},
+            "image_archives": {"type": "list", "elements": "dict", "default": []},
             "files": {
                 "type": "list",
                 "elements": "dict",

@@ -11,7 +11,6 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.filter.k3s_fetched import k3s_fetched
-from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import (
     ARCHITECTURES,
     K3sVersion,
@@ -22,7 +21,9 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import K
 from ansible_collections.kateskit.klubster.plugins.plugin_utils import _release
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._manifest import (
     archives,
+    contents,
     kubeadm_images,
+    own_archives,
     programs,
     with_sums,
 )
@@ -72,7 +73,8 @@ def _kube_vip(plan: Plan, this: Options) -> Options:
 
 def _kubeadm(plan: Plan, this: Options) -> Options:
     engine = plan["engine"]
-    layout, manifest = BUNDLED["kubeadm"], Manifest.load(engine["bundle_dir"])
+    layout, own = BUNDLED["kubeadm"], plan.get("archives") or []
+    manifest = contents(engine["bundle_dir"], own)
     return {
         "cluster": plan["name"],
         "version": engine["version"],
@@ -86,7 +88,7 @@ def _kubeadm(plan: Plan, this: Options) -> Options:
         "single_node": plan["single_node"],
         "install_set": "engine",
         "programs": with_sums(manifest, programs(layout, manifest, plugins=plan["cni"]["node"]["plugins"])),
-        "archives": archives(manifest, images_for(layout, this["role"], plan["images"])),
+        "archives": archives(manifest, images_for(layout, this["role"], plan["images"])) + own_archives(own),
         "sandbox_image": manifest.image("pause").reference,
         "cgroup_driver": engine["kubelet_config"].get("cgroupDriver", "systemd"),
         "lower_oom_score": engine["lower_oom_score"],
@@ -95,8 +97,8 @@ def _kubeadm(plan: Plan, this: Options) -> Options:
 
 def _k3s(plan: Plan, this: Options) -> Options:
     """Programs are given for each architecture: only the machine knows its own."""
-    engine, images = plan["engine"], plan["images"]
-    manifest = Manifest.load(engine["bundle_dir"]) if images else None
+    engine, images, own = plan["engine"], plan["images"], plan.get("archives") or []
+    manifest = contents(engine["bundle_dir"], own, bundle=bool(images))
     return {
         "cluster": plan["name"],
         "node": this,
@@ -108,7 +110,7 @@ def _k3s(plan: Plan, this: Options) -> Options:
         "ca_hash": plan["ca_hash"],
         "single_node": plan["single_node"],
         "programs": {arch: files for arch in ARCHITECTURES if (files := _release_for(engine, arch))},
-        "archives": with_sums(manifest, _release.archive_places(manifest, images)) if manifest else [],
+        "archives": with_sums(manifest, _release.archive_places(manifest, images, own)),
         "nodes": plan["machines"],
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.image_archives import OWN, source, with_archives
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import Layout
 
@@ -43,6 +44,28 @@ def archives(manifest: Manifest, names: t.Iterable[str]) -> list[dict[str, t.Any
     return found
 
 
+def own_archives(found: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Archives of images of the user's own, as the plan has them, beside those of ``archives``."""
+    return [
+        {"source": source(entry), "holds": entry["images"], "sha256": entry["sha256"], "size": entry["size"]}
+        for entry in found
+    ]
+
+
+def contents(bundle_dir: str, found: t.Sequence[t.Mapping[str, t.Any]], *, bundle: bool = True) -> Manifest:
+    """What the bundle has, with the user's archives.
+
+    :param bundle: False where nothing of a bundle is needed, so that there need not be one.
+    :raises KlubsterError: there is no bundle, or an archive cannot be used.
+    """
+    return with_archives(Manifest.load(bundle_dir) if bundle else None, found)
+
+
+def of_bundle(files: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
+    """Whether one of the files comes from a bundle, and not all from the user."""
+    return any(not str(entry.get("source", "")).startswith(OWN) for entry in files)
+
+
 def kubeadm_images(manifest: Manifest) -> dict[str, str]:
     """How kubeadm's configuration names its images."""
     etcd, coredns = manifest.image("etcd").reference, manifest.image("coredns").reference
@@ -53,4 +76,4 @@ def kubeadm_images(manifest: Manifest) -> dict[str, str]:
     }
 
 
-__all__ = ("archives", "kubeadm_images", "programs", "with_sums")
+__all__ = ("archives", "contents", "kubeadm_images", "of_bundle", "own_archives", "programs", "with_sums")

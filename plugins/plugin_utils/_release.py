@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.image_archives import source
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import (
     BundleError,
     BundleFile,
@@ -69,13 +70,26 @@ def place_of(name: str, *, image: bool) -> dict[str, str]:
     return {"source": name, "path": K3S.program, "mode": "0755"}
 
 
-def archive_places(manifest: Manifest, names: t.Iterable[str]) -> list[dict[str, str]]:
-    """Where archives of a bundle's images go: k3s imports what lies there."""
-    found = []
+def archive_places(
+    manifest: Manifest, names: t.Iterable[str], own: t.Iterable[t.Mapping[str, t.Any]] = ()
+) -> list[dict[str, str]]:
+    """Where archives of a bundle's images and of the user's own go: k3s imports what lies there.
+
+    :param own: as the plan has them. The sum is in the name of the file: while k3s runs, it imports a file of a new
+        name, and one that it knows only if its size is another.
+    """
+    found = [
+        {
+            "source": source(entry),
+            "path": f"{K3S.images}/klubster-own-{entry['sha256'][:12]}-{entry['name']}",
+            "mode": "0644",
+        }
+        for entry in own
+    ]
     for name in names:
         image = manifest.image(str(name))
-        source = str(image.path.relative_to(manifest.directory))
-        found.append({"source": source, "path": f"{K3S.images}/klubster-{image.path.name}", "mode": "0644"})
+        inside = str(image.path.relative_to(manifest.directory))
+        found.append({"source": inside, "path": f"{K3S.images}/klubster-{image.path.name}", "mode": "0644"})
     return found
 
 

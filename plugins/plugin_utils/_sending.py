@@ -56,7 +56,7 @@ class SendingAction(ActionBase):  # type: ignore[misc]
             for source in sources:
                 name = arrival_name(source)
                 self._connection.put_file(
-                    str(manifest.directory / source),
+                    str(manifest.file(source).path),
                     self._connection._shell.join_path(compared["staging"], name),  # noqa: SLF001
                 )
             return result | self._call(arguments, task_vars, "place")

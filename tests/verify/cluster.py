@@ -25,6 +25,8 @@ from kubernetes import client, config, watch
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+#: what the cluster was made with besides the inventory, as ``--extra-vars`` takes it (docs/testing.md)
+TEST_VARS = ["--extra-vars", os.environ["KLUBSTER_TEST_VARS"]] if os.environ.get("KLUBSTER_TEST_VARS") else []
 _CLONE_NEWNET = 0x40000000
 # The machines' addresses are local; a proxy of the house has no business there.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -52,7 +54,7 @@ class Inventory:
 
     def __post_init__(self) -> None:
         done = subprocess.run(
-            [str(BIN / "ansible-inventory"), "-i", self.source, "--list"],
+            [str(BIN / "ansible-inventory"), "-i", self.source, "--list", *TEST_VARS],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -149,7 +151,7 @@ def enter_network(namespace: Path) -> None:
 
 def ansible(inventory: str, *argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(BIN / argv[0]), "-i", inventory, *argv[1:]],
+        [str(BIN / argv[0]), "-i", inventory, *TEST_VARS, *argv[1:]],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -6,6 +6,8 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
+import networks_of
+import pytest
 from cluster import Cluster, Inventory, Machine, on_machine, until
 
 PORT = 8080
@@ -69,12 +71,43 @@ def test_the_dns_service_has_the_address_pods_are_told(cluster: Cluster, invento
 
 
 def test_the_cni_backend_is_the_inventorys(cluster: Cluster, inventory: Inventory) -> None:
-    wanted = inventory.get("klubster_cni_backend", "vxlan")
-    found = {
-        node.metadata.name: (node.metadata.annotations or {}).get("flannel.alpha.coreos.com/backend-type")
-        for node in cluster.core.list_node().items
-    }
+    provider = str(inventory.get("klubster_cni", "flannel"))
+    if provider not in SHOWN:
+        pytest.skip(f"the network of {provider} is the user's")
+    wanted = inventory.get("klubster_cni_backend") or networks_of.DEFAULTS[provider]
+    found = SHOWN[provider](cluster)
     assert set(found.values()) == {wanted}, found
+
+
+def flannels(cluster: Cluster) -> dict[str, t.Any]:
+    nodes = cluster.core.list_node().items
+    key = "flannel.alpha.coreos.com/backend-type"
+    return {node.metadata.name: (node.metadata.annotations or {}).get(key) for node in nodes}
+
+
+def calicos(cluster: Cluster) -> dict[str, t.Any]:
+    pools = cluster.custom.list_cluster_custom_object("crd.projectcalico.org", "v1", "ippools")["items"]
+    return {pool["metadata"]["name"]: networks_of.calicos(pool["spec"]) for pool in pools}
+
+
+def ciliums(cluster: Cluster) -> dict[str, t.Any]:
+    found = cluster.core.read_namespaced_config_map("cilium-config", "kube-system")
+    return {"cilium-config": networks_of.ciliums(found.data)}
+
+
+def kube_routers(cluster: Cluster) -> dict[str, t.Any]:
+    found = cluster.apps.read_namespaced_daemon_set("kube-router", "kube-system")
+    container = found.spec.template.spec.containers[0]
+    return {"kube-router": networks_of.kube_routers([*(container.command or ()), *(container.args or ())])}
+
+
+#: provider → what each of its objects says of the backend
+SHOWN: dict[str, t.Callable[[Cluster], dict[str, t.Any]]] = {
+    "flannel": flannels,
+    "calico": calicos,
+    "cilium": ciliums,
+    "kube_router": kube_routers,
+}
 
 
 def test_machines_reach_the_service_too(inventory: Inventory, machines: list[Machine], inner_service: t.Any) -> None:

@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 from cluster import Cluster, Inventory, Machine, on_machine
+from networks_of import parts_everywhere
 
 
 def condition(node: t.Any, kind: str) -> str:
@@ -73,10 +74,10 @@ def test_everything_in_the_cluster_runs(cluster: Cluster, namespace: str) -> Non
 
 
 def test_what_a_cluster_needs_is_there(cluster: Cluster, inventory: Inventory, machines: list[Machine]) -> None:
-    """By what does the work, not by who made it. k3s does the work of the first two within itself."""
+    """By what does the work, not by who made it."""
     sets = {entry.metadata.name: entry.status for entry in cluster.apps.list_daemon_set_for_all_namespaces().items}
     everywhere = [name for name, status in sets.items() if status.number_ready == len(machines)]
-    for part in ("speaker",) if inventory.get("klubster_engine") == "k3s" else ("kube-proxy", "flannel", "speaker"):
+    for part in parts_everywhere(inventory.get):
         assert any(part in name for name in everywhere), f"{part} does not run on every node; everywhere: {everywhere}"
     names = [entry.metadata.name for entry in cluster.apps.list_deployment_for_all_namespaces().items]
     for part in ("coredns", "controller", "local-path"):

@@ -14,12 +14,14 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import images, install
 
+_ARCHIVES = {"type": "list", "elements": "dict", "default": []}
 _FILES = {"type": "list", "elements": "dict", "default": [], "options": install.FILE_OPTIONS}
 #: options of kubeadm_node_info and of k3s_node_info
 KUBEADM_ARGUMENTS: dict[str, t.Any] = kubeadm.ARGUMENTS | {
     "install_set": {"type": "str", "required": True},
     "programs": _FILES,
     "image_names": {"type": "list", "elements": "str", "default": []},
+    "image_archives": _ARCHIVES,
     "archives": {"type": "list", "elements": "dict", "default": [], "options": images.ARCHIVE_OPTIONS},
     "sandbox_image": {"type": "str", "required": True},
     "cgroup_driver": {"type": "str", "default": "systemd", "choices": ["systemd", "cgroupfs"]},
@@ -31,6 +33,7 @@ K3S_ARGUMENTS: dict[str, t.Any] = k3s.ARGUMENTS | {
     "bundle_dir": {"type": "path"},
     "programs": _FILES,
     "archives": _FILES,
+    "image_archives": _ARCHIVES,
     "nodes": {"type": "list", "elements": "dict", "default": []},
     "ca_hash": {"type": "str", "default": ""},
 }

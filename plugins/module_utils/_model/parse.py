@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import typing as t
 import zlib
 from dataclasses import dataclass
@@ -23,7 +24,12 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_tokens import HIDDEN
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._model import addresses, cni_parse, rules
+from ansible_collections.kateskit.klubster.plugins.module_utils._model import (
+    addresses,
+    cni_parse,
+    rules,
+    sources,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.addresses import Span
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.component_fields import KUBE_PROXY, KUBELET
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.load_balancer import BalancerReader
@@ -64,6 +70,7 @@ _POD_PREFIX = {4: (8, 24), 6: (48, 64)}
 _SERVICE_PREFIX = {4: (12, 28), 6: (108, 124)}
 
 _SOURCES: dict[str, tuple[str, ...]] = {"kubeadm": ("bundle",), "k3s": ("release", "airgap")}
+_ARCHIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.tar")
 _ANY_RELEASE = k3s_release.K3sVersion(1, 34, 2)
 _K3S_ONLY = ("klubster_profile", "klubster_secrets_encryption", "klubster_proxy", "klubster_ca_dir")
 _K3S_SECRETS = (
@@ -177,6 +184,7 @@ class _Reader:
         self._overlaps()
         self._size(cluster["klubster_single_node"])
         canary = self._canary(cluster["klubster_canary"])
+        archives = self._archives(cluster["klubster_image_archives"])
         if self._problems:
             raise InvalidInput(self._problems)
         spec = ClusterSpec(
@@ -198,6 +206,7 @@ class _Reader:
             drain_force=cluster["klubster_drain_force"],
             snapshots_kept=cluster["klubster_snapshots_kept"],
             extra_images=tuple(cluster["klubster_images"]),
+            image_archives=archives,
             secure_logging=cluster["klubster_secure_logging"],
         )
         if engine.name == "k3s" and (problems := k3s_plan.problems(spec.as_dict())):
@@ -422,6 +431,23 @@ class _Reader:
             self._warnings.append(
                 "There are no agents: pods find no place but on servers, which keep them off unless told otherwise."
             )
+
+    def _archives(self, given: t.Any) -> tuple[str, ...]:
+        """Paths of archives of images; the last parts of the paths name them on the nodes."""
+        found: dict[str, str] = {}
+        for index, text in enumerate([] if given is WRONG else given):
+            where = f"klubster_image_archives[{index}]"
+            path = "" if text is WRONG else sources.path(where, text, self._complain)
+            name = path.rpartition("/")[2]
+            if path and not _ARCHIVE.fullmatch(name):
+                rule = "The name of an archive has letters, digits, '.', '_' and '-', and ends in .tar."
+                self._complain(where, text, rule, "Rename it; unpack it first if it is compressed.")
+            elif path and name in found:
+                rule = f"An archive of this name is in the list already: {found[name]}."
+                self._complain(where, text, rule, "Rename one of the two, or remove one.")
+            elif path:
+                found[name] = path
+        return tuple(found.values())
 
     def _canary(self, name: t.Any) -> str:
         if name in (None, "", WRONG):

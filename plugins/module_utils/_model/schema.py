@@ -376,6 +376,14 @@ VARIABLES: tuple[Variable, ...] = (
         elements="str",
     ),
     Variable(
+        "klubster_image_archives",
+        "list",
+        "Archives of images of your own on the controller, by OCI or Docker, ending in .tar. Every node gets all of"
+        " them, so that it need not pull these images.",
+        default=[],
+        elements="path",
+    ),
+    Variable(
         "klubster_k3s_config",
         "dict",
         "Keys of k3s's configuration, laid over ours; unknown ones are refused.",

@@ -209,6 +209,8 @@ class ClusterSpec:
     snapshots_kept: int = 5
     #: images of the bundle that the user wants on every node, by their names there
     extra_images: tuple[str, ...] = ()
+    #: paths on the controller of archives of images of the user's own, for every node
+    image_archives: tuple[str, ...] = ()
     #: hide the output of tasks that handle secrets
     secure_logging: bool = True
 

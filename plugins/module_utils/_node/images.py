@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
@@ -24,7 +24,8 @@ _PIN = "io.cri-containerd.pinned=pinned"
 #: one archive, as modules take it
 ARCHIVE_OPTIONS: dict[str, t.Any] = {
     "source": {"type": "str", "required": True},
-    "reference": {"type": "str", "required": True},
+    "reference": {"type": "str", "default": ""},
+    "holds": {"type": "dict", "default": {}},
     "sha256": {"type": "str", "required": True},
     "size": {"type": "int", "required": True},
 }
@@ -36,12 +37,22 @@ class ImageError(KlubsterError):
 
 @dataclass(frozen=True)
 class WantedImage:
-    """An archive of the bundle and the reference that containerd will know it by."""
+    """An archive, and the references that containerd will know its images by.
+
+    :param reference: of the one image in an archive of the bundle; empty for an archive of the user's.
+    :param holds: reference → digest of each image in an archive of the user's.
+    """
 
     source: str
     reference: str
     sha256: str
     size: int
+    holds: t.Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def images(self) -> dict[str, str]:
+        """Reference → what tells one image of this name from another."""
+        return dict(self.holds) or {self.reference: self.sha256}
 
 
 def present(run: Runner, ctr: str) -> set[str] | None:
@@ -65,8 +76,12 @@ def listed(run: Runner, ctr: str) -> set[str]:
 
 
 def compare(wanted: t.Sequence[WantedImage], have: t.Collection[str], record: Record) -> list[WantedImage]:
-    """Images that are missing, or that came from another archive than the bundle's."""
-    return [item for item in wanted if item.reference not in have or record.images.get(item.reference) != item.sha256]
+    """Archives of which an image is missing, or came from another one."""
+    return [
+        item
+        for item in wanted
+        if any(name not in have or record.images.get(name) != digest for name, digest in item.images.items())
+    ]
 
 
 def check_space(missing: t.Sequence[WantedImage], staging: Path, root: Path) -> None:
@@ -98,24 +113,27 @@ def load(staged: t.Mapping[str, Path], missing: t.Sequence[WantedImage], record:
     with ThreadPoolExecutor(max_workers=2) as pool:
         try:
             for item in pool.map(one, missing):
-                record.images[item.reference] = item.sha256
+                record.images.update(item.images)
         finally:
             record.save()
-    lacking = {item.reference for item in missing} - (present(run, ctr) or set())
-    if lacking:
-        raise ImageError(
-            f"The archives were imported, but containerd does not know {', '.join(sorted(lacking))}. "
-            "The bundle's manifest names other references than its archives: build the bundle again."
-        )
+    have = present(run, ctr) or set()
+    for item in missing:
+        lacking = sorted(set(item.images) - have)
+        if lacking:
+            raise ImageError(
+                f"{item.source} was imported, but containerd does not know {', '.join(lacking)}. "
+                "Make the archive again; one of the bundle is made by building the bundle again."
+            )
 
 
 def _import(item: WantedImage, archive: Path, run: Runner, ctr: str) -> None:
     base = [ctr, "--namespace", _NAMESPACE, "images"]
     try:
         run([*base, "import", "--local", str(archive)], timeout=600)
-        run([*base, "label", item.reference, _PIN], timeout=60)
+        for name in item.images:
+            run([*base, "label", name, _PIN], timeout=60)
     except CommandFailed as exc:
-        raise ImageError(f"containerd refused {item.source} ({item.reference}): {exc}") from exc
+        raise ImageError(f"containerd refused {item.source} ({', '.join(item.images)}): {exc}") from exc
 
 
 __all__ = ("ARCHIVE_OPTIONS", "ImageError", "WantedImage", "check_space", "compare", "listed", "load", "present")

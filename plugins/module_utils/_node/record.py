@@ -97,7 +97,7 @@ class Record:
     firewall_rules: bool = False
     #: unit -> digest of the files it was last started with
     services: dict[str, str] = field(default_factory=dict)
-    #: image reference -> sha256 of the archive it came from
+    #: image reference -> sha256 of the archive of the bundle, or digest in the archive of the user, that it came from
     images: dict[str, str] = field(default_factory=dict)
     _saved: str = ""
 

@@ -12,6 +12,9 @@ from ansible.errors import AnsibleUndefinedVariable
 from ansible_collections.kateskit.klubster.plugins.action.cluster_plan import ActionModule
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_model"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_bundle"))
+from own_archives import NAME, oci
+
 from inventories import BAD, good
 
 
@@ -95,3 +98,18 @@ def test_at_least_150_bad_inventories_are_refused_by_what_site_calls_first() -> 
         refusals.setdefault(result["msg"], name)
     print(f"{len(refusals)} different refusals of {len(BAD)} bad inventories")
     assert len(refusals) >= 150
+
+
+def test_archives_of_images_are_read_once_for_all_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    oci(tmp_path / "shop.tar")
+    task_vars = inventory()
+    for name in ("node1", "node2", "node3"):
+        task_vars["hostvars"][name]["klubster_image_archives"] = ["~/shop.tar", "/nowhere/gone.tar"]
+    result = plan(task_vars)
+    assert "failed" not in result, "who only looks or removes needs no archive; preflight refuses"
+    shop, gone = result["archives"]
+    assert (shop["path"], list(shop["images"]), shop["rule"]) == (str(tmp_path / "shop.tar"), [NAME], "")
+    assert (gone["sha256"], gone["rule"]) == ("", "There is no such file on the controller.")
+    assert (tmp_path / "cache/klubster/archives.json").stat().st_size > 0

@@ -11,6 +11,7 @@ from unittest.mock import MagicMock
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.action.preflight_check import ActionModule
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import image_archives
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import charts, helm, openelb, upstream
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._charts import chart_problems
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._openelb import openelb_problems
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_bundle"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "module_utils" / "_cluster"))
 from machines import plan, probes
 from mirror import serving
+from own_archives import oci
 from small_bundle import flip_a_bit, make
 
 
@@ -168,3 +170,26 @@ def test_without_a_bundle_nothing_goes_on(tmp_path: Path, cache: Path) -> None:
     assert result["failed"]
     assert "manifest.json is missing" in result["msg"]
     assert not cache.exists()
+
+
+@pytest.mark.parametrize("engine", ["kubeadm", "k3s"])
+def test_an_archive_that_is_none_is_refused_before_anything_else(bundle: Path, tmp_path: Path, engine: str) -> None:
+    text = tmp_path / "text.tar"
+    text.write_text("hello")
+    changes: dict[str, t.Any] = {"klubster_bundle_dir": str(bundle)}
+    if engine == "k3s":
+        changes |= {
+            "klubster_engine": "k3s",
+            "klubster_engine_version": "1.34.2+k3s1",
+            "klubster_kubelet_config": {},
+            "klubster_load_balancer": "none",
+            "klubster_pools": [],
+            "klubster_storage": {"local_path": {"enabled": False}},
+        }
+    wanted = plan(**changes)
+    assert wanted["engine"]["needs_bundle"] == (engine == "kubeadm")
+    wanted["archives"] = image_archives.entries([str(text), str(oci(tmp_path / "good.tar"))], tmp_path / "c.json")
+    result = check(bundle, found(), plan=wanted)
+    assert [problem["variable"] for problem in result["problems"]] == ["klubster_image_archives[0]"]
+    assert f"{str(text)!r}: It is no tar archive" in result["msg"]
+    assert "docker save" in result["msg"]

@@ -39,6 +39,16 @@ def have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return images
 
 
+def test_the_images_of_an_archive_of_the_users_are_named(
+    tmp_path: Path, have: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {"source": "archives/shop.tar", "holds": {"a.test/x:1": "d1", "a.test/y:1": "d2"}, "sha256": "0", "size": 7}
+    result = run(capsys, {"images": [own], "root": str(tmp_path), "_ansible_check_mode": True})
+    assert (result["missing"], result["sources"]) == (["a.test/x:1", "a.test/y:1"], ["archives/shop.tar"])
+    assert result["diff"]["before"] == {"missing": ["a.test/x:1", "a.test/y:1"]}
+    assert have == set()
+
+
 def test_compare_then_place(tmp_path: Path, have: set[str], capsys: pytest.CaptureFixture[str]) -> None:
     image = {**IMAGE, "sha256": hashlib.sha256(b"archive").hexdigest()}
     given = {"images": [image], "root": str(tmp_path)}

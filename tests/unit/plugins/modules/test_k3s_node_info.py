@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_verbs
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Entry, Record, Stamp
 from ansible_collections.kateskit.klubster.plugins.modules import k3s_node_info
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -45,6 +46,21 @@ def test_a_bare_machine_lacks_its_program_its_configuration_and_a_node(capsys: p
     found = run(capsys, {**GIVEN, "programs": [program], "nodes": [GIVEN["node"]]})
     assert found["lacking"] == ["programs", "config", "node"]
     assert (found["changed"], found["kubeconfig_sha256"]) == (False, "")
+
+
+def test_the_last_archive_that_left_the_list_is_still_to_be_taken_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "klubster-own-012345-shop.tar"
+    place.write_text("x")
+    record = Record.load(k3s_verbs.machine_of(GIVEN).state_directory)
+    record.entries[str(place)] = Entry("images", "0" * 64, stamp=Stamp.of(place))
+    record.save()
+    assert "images" in run(capsys, {**GIVEN, "archives": []})["lacking"]
+    place.unlink()
+    record.entries.clear()
+    record.save()
+    assert "images" not in run(capsys, {**GIVEN, "archives": []})["lacking"]
 
 
 def test_a_drop_in_of_somebody_else_is_told(

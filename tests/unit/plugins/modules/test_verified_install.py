@@ -48,6 +48,28 @@ def test_compare_then_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert run(capsys, {"set": "x", "files": []})["removed"] == [str(path)]
 
 
+def test_a_changed_archive_comes_by_another_name_and_the_old_one_goes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the user's archives of images do under k3s, whose watch goes by names."""
+    for content, gone in ((b"one", None), (b"two", b"one"), (b"two", None)):
+        digest = hashlib.sha256(content).hexdigest()
+        place = tmp_path / f"klubster-own-{digest[:12]}-shop.tar"
+        entry = {"source": "archives/shop.tar", "path": str(place), "sha256": digest, "size": 3, "mode": "0644"}
+        given = {"set": "images", "files": [entry]}
+        fresh = not place.exists()
+        compared = run(capsys, given)
+        old = f"klubster-own-{hashlib.sha256(gone).hexdigest()[:12]}-shop.tar" if gone else ""
+        assert compared["removed"] == ([str(tmp_path / old)] if gone else [])
+        assert compared["changed"] == fresh
+        if fresh:
+            (Path(compared["staging"]) / "archives__shop.tar").write_bytes(content)
+            assert run(capsys, {**given, "step": "place", "staging": compared["staging"]})["changed"]
+        assert [path.name for path in tmp_path.glob("klubster-own-*")] == [place.name]
+    assert run(capsys, {"set": "images", "files": []})["removed"] == [str(place)]
+    assert list(tmp_path.glob("klubster-own-*")) == []
+
+
 def test_a_flipped_bit_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = arguments(tmp_path / "bin/tool")
     compared = run(capsys, given)

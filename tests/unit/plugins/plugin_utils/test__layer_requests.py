@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.kateskit.klubster.plugins.filter.k3s_archives import k3s_archives
 from ansible_collections.kateskit.klubster.plugins.filter.k3s_downloads import k3s_downloads
 from ansible_collections.kateskit.klubster.plugins.filter.k3s_fetched import k3s_fetched
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
@@ -17,7 +18,16 @@ from ansible_collections.kateskit.klubster.plugins.plugin_utils._layer_requests 
 
 ROLES = Path(__file__).resolve().parents[4] / "roles"
 #: only the controller reads them
-CONTROLLER = {"bundle_dir", "release_dir", "architecture", "image_names"}
+CONTROLLER = {"bundle_dir", "release_dir", "architecture", "image_names", "image_archives"}
+OWN = {
+    "name": "shop.tar",
+    "path": "/srv/shop.tar",
+    "sha256": "cd" * 32,
+    "size": 7,
+    "images": {"shop.test/web:1": "sha256:0"},
+    "rule": "",
+    "remedy": "",
+}
 #: they hold secrets, so the action of node_probe sends them apart
 SECRETS = {"registries", "environment"}
 
@@ -118,6 +128,43 @@ def test_k3s_comes_for_each_architecture_that_the_release_has(bundle: Path, rele
     assert [entry["path"] for entry in found["programs"].pop("amd64")] == [K3S.program]
     assert found["programs"] == {}
     assert [entry["path"] for entry in found["archives"]] == [f"{K3S.images}/klubster-agnhost.tar"]
+
+
+@pytest.mark.parametrize("images", [["agnhost"], []])
+def test_archives_of_the_users_go_where_k3s_imports_them(bundle: Path, release: Path, images: list[str]) -> None:
+    """Its place has the sum in it: k3s takes no notice of another file of the same name and size."""
+    given = plan("k3s", bundle if images else bundle / "nowhere", release, archives=[OWN], images=images)
+    first = layers_of(given, "s1", {})["k3s"]["archives"][0]
+    assert first == {
+        "source": "archives/shop.tar",
+        "path": f"{K3S.images}/klubster-own-{'cd' * 6}-shop.tar",
+        "mode": "0644",
+        "sha256": "cd" * 32,
+        "size": 7,
+    }
+    bundle_dir = given["engine"]["bundle_dir"]
+    places = k3s_archives(images, bundle_dir, [OWN])
+    assert [entry["path"] for entry in places] == [
+        entry["path"] for entry in layers_of(given, "s1", {})["k3s"]["archives"]
+    ]
+
+
+def test_archives_of_the_users_go_to_every_machine_of_kubeadm(bundle: Path) -> None:
+    given = plan("kubeadm", bundle, archives=[OWN])
+    for name in ("s1", "a1"):
+        assert layers_of(given, name, {})["kubeadm"]["archives"][-1] == {
+            "source": "archives/shop.tar",
+            "holds": {"shop.test/web:1": "sha256:0"},
+            "sha256": "cd" * 32,
+            "size": 7,
+        }
+
+
+@pytest.mark.parametrize("engine", ["kubeadm", "k3s"])
+def test_an_archive_that_cannot_be_used_leaves_the_machine_unseen(engine: str, bundle: Path, release: Path) -> None:
+    bad = {**OWN, "sha256": "", "rule": "There is no such file.", "remedy": "Make it."}
+    found = layers_of(plan(engine, bundle, release, archives=[bad]), "s1", {})[engine]
+    assert found == {"unseen": "klubster_image_archives: /srv/shop.tar: There is no such file. Make it."}
 
 
 def test_a_release_of_which_something_has_to_be_fetched_is_none(bundle: Path, release: Path) -> None:

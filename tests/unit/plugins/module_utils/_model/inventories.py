@@ -1492,6 +1492,26 @@ BAD: dict[str, Bad] = {
         "klubster_storage.local_path.class_name",
     ),
     "images text": one("klubster_images", "agnhost", "a list, not text", "[a, b]"),
+    "image archives text": one("klubster_image_archives", "/srv/a.tar", "a list, not text", "[a, b]"),
+    "image archive relative": one(
+        "klubster_image_archives", ["images/a.tar"], "absolute", "/srv/images/a.tar", "klubster_image_archives[0]"
+    ),
+    "image archive compressed": one(
+        "klubster_image_archives", ["/srv/a.tar.gz"], "ends in .tar", "unpack", "klubster_image_archives[0]"
+    ),
+    "image archive odd name": one(
+        "klubster_image_archives", ["/srv/my images.tar"], "letters, digits", "Rename", "klubster_image_archives[0]"
+    ),
+    "image archives of one name": one(
+        "klubster_image_archives",
+        ["/srv/a.tar", "/srv/other/a.tar"],
+        "in the list already: /srv/a.tar",
+        "Rename one",
+        "klubster_image_archives[1]",
+    ),
+    "image archive a number": one(
+        "klubster_image_archives", [7], "a path, not a whole number", "quotes", "klubster_image_archives[0]"
+    ),
     # configuration of Kubernetes
     "kubelet configuration text": one("klubster_kubelet_config", "maxPods: 3", "a mapping", "key: value"),
     "kubelet configuration ours": one(

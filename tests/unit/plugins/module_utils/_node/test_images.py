@@ -48,6 +48,37 @@ def test_compare(tmp_path: Path, have: tuple[str, ...], recorded: dict[str, str]
     assert images.compare([PAUSE], have, record) == ([PAUSE] if missing else [])
 
 
+OWN = WantedImage("archives/shop.tar", "", PAUSE.sha256, PAUSE.size, {"shop.test/web:1": "d1", "shop.test/db:1": "d2"})
+
+
+@pytest.mark.parametrize(
+    ("have", "recorded", "missing"),
+    [
+        (set(OWN.holds), dict(OWN.holds), False),
+        (set(OWN.holds), {**OWN.holds, "shop.test/db:1": "older"}, True),
+        ({"shop.test/web:1"}, dict(OWN.holds), True),
+        (set(OWN.holds), {"shop.test/web:1": "d1"}, True),
+    ],
+)
+def test_an_archive_of_several_images_is_in_when_all_of_them_are(
+    tmp_path: Path, have: set[str], recorded: dict[str, str], missing: bool
+) -> None:
+    assert images.compare([OWN], have, Record(tmp_path, images=recorded)) == ([OWN] if missing else [])
+
+
+def test_every_image_of_an_archive_is_pinned_and_recorded(tmp_path: Path) -> None:
+    archive, ctr = tmp_path / "shop.tar", Ctr(*OWN.holds)
+    archive.write_bytes(ARCHIVE)
+    images.load({OWN.source: archive}, [OWN], Record.load(tmp_path / "state"), ctr, "ctr")
+    assert [call[5] for call in ctr.calls if call[4] == "label"] == list(OWN.holds)
+    assert Record.load(tmp_path / "state").images == dict(OWN.holds)
+    archive.write_bytes(ARCHIVE)
+    with pytest.raises(
+        ImageError, match=r"archives/shop.tar was imported, but containerd does not know shop.test/db:1"
+    ):
+        images.load({OWN.source: archive}, [OWN], Record.load(tmp_path / "state"), Ctr("shop.test/web:1"), "ctr")
+
+
 def load(tmp_path: Path, ctr: Ctr, content: bytes = ARCHIVE) -> Path:
     archive = tmp_path / "pause.tar"
     archive.write_bytes(content)
