@@ -32,8 +32,10 @@ _NO_BGP = re.compile(r"BGP instance not found|No BGP process|bgpd is not running
 _POLL = 2.0
 #: endpoints that wait for a commit that is under way
 _WAITING = ("/configure", "/config-file")
-#: a web server is there, and behind it no API that runs
-_NO_API = (301, 302, 404, 405, 418, 502, 503)
+#: a web server is there, and it knows no API
+_NO_API = (301, 302, 404, 405, 418)
+#: it knows one, and the program behind it did not answer; nobody knows whether it got the request
+_NOT_BEHIND = (502, 503, 504)
 
 
 class Refused(VyosError):
@@ -165,13 +167,16 @@ def read(endpoint: str, answer: Answer) -> t.Any:
     """The data of an answer.
 
     :raises Refused: the router does not take the request, with its reason.
+    :raises Unanswered: the web server answered instead of the API.
     :raises VyosError: there is no API, or it does not know us.
     """
     if answer.status in (401, 403):
         raise VyosError(_NOT_KNOWN[answer.status])
-    if answer.status == 504:
+    if answer.status in _NOT_BEHIND:
+        did = "did not wait for the answer" if answer.status == 504 else "got no answer from the API behind it"
         raise Unanswered(
-            f"The router's web server did not wait for the answer to {endpoint}. Look whether the router is overloaded."
+            f"The router's web server {did} to {endpoint} (status {answer.status}). Look whether the router is overloaded,"
+            " and whether the API's program runs: 'sudo systemctl status vyos-http-api'."
         )
     try:
         said = json.loads(answer.text)

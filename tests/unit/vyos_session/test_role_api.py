@@ -89,7 +89,9 @@ def test_check_mode_asks_and_changes_nothing(lab: Lab) -> None:
 def test_a_change_is_committed_confirmed_and_saved_once(lab: Lab) -> None:
     rc, said, found = lab.converge("-vvv", "--diff")
     assert rc == 0, said
-    assert found["router"]["changed"]
+    assert (found["router"]["changed"], found["router"]["pending"]) == (True, False)
+    # Nobody else is waited for between the commit and its confirmation.
+    assert "TASK [kateskit.klubster.router : Keep and save the configuration]" not in said
     assert ("protocols", "bgp", "neighbor", "10.10.0.11", "password", SECRET) in lab.device.running
     assert ("protocols", "bgp", "neighbor", "10.10.0.12", "description", "a long one") in lab.device.running
     assert (lab.device.saved, lab.device.deadline) == (lab.device.running, None)
@@ -183,6 +185,7 @@ def test_what_the_commit_refuses_changes_nothing(lab: Lab) -> None:
         ({"router_api_key": OTHER_KEY}, "The router does not know the key."),
         ({"router_api_ca_file": None}, "is not believed: self-signed certificate. Fetch who signed it"),
         ({"router_api_key": None}, "router_api_key = None: The API wants a key, given once."),
+        ({"router_api_timeout": 300}, "router_api_timeout = 300: The router goes back after 5 min (router_confirm_minutes)"),
         ({"router_api_port": 1}, "127.0.0.1:1 refused the connection. Is 'service https' on"),
         ({"router_connection": "network_cli", "ansible_connection": "ssh"}, "ansible_connection = 'ssh': VyOS is typed into over network_cli."),
     ],
