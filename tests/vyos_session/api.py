@@ -25,6 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from grammar import Path as Words
 from router import Console, Device
 
 KEY = "ap1-key-of-r2"
@@ -56,6 +57,9 @@ class Rest:
         #: seconds that the next commits take
         self.slow: list[float] = []
         self.asked: list[tuple[str, t.Any]] = []
+        #: whether the commit of what is loaded fails, and what that left in the session of all requests
+        self.load_fails = False
+        self.left: frozenset[Words] = frozenset()
         self._lock = threading.Lock()
 
     def answer(self, endpoint: str, form: t.Mapping[str, str]) -> tuple[int, str]:  # noqa: PLR0911 - one for each fault
@@ -79,7 +83,11 @@ class Rest:
             with contextlib.nullcontext() if endpoint == "/retrieve" else self._lock:
                 return 200, json.dumps({"success": True, "data": self._do(endpoint, data), "error": None})
         except NotTaken as exc:
+            if endpoint == "/configure":
+                self.left = frozenset()
             return _error(400, str(exc))
+        except ValueError:
+            return _error(500, "An internal error occured. Check the logs for details.")
 
     def _malformed(self, endpoint: str, data: dict[str, t.Any]) -> str:
         for one in data.get("commands", [data]):
@@ -99,6 +107,8 @@ class Rest:
         if endpoint == "/retrieve":
             if data["op"] != "showConfig" or data["path"]:
                 raise NotTaken(f"'{data['op']}' is not a valid operation")
+            if self.left:
+                raise ValueError("signs of a difference are no configuration")
             return _tree(self.device)
         if endpoint == "/configure":
             minutes = data.get("confirm_time", 0) if self.confirms else 0
@@ -139,6 +149,9 @@ class Rest:
             if data.get("file") != "/config/config.boot":
                 raise NotTaken("No such file")
             self.device.typed.append("load")
+            if self.load_fails:
+                self.left = self.device.saved ^ self.device.running
+                raise NotTaken("Commit failed")
             self.device.running = self.device.saved
             return None
         if data["op"] == "confirm" and self.confirms:

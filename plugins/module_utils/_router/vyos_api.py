@@ -114,7 +114,11 @@ class Api:
         self._ask("/config-file", op="save")
 
     def load_saved(self) -> None:
-        self._ask("/config-file", op="load", file=_SAVED_FILE)
+        try:
+            self._ask("/config-file", op="load", file=_SAVED_FILE)
+        except Refused:
+            self._discard()
+            raise
 
     def sessions(self) -> tuple[bgp_sessions.Session, ...]:
         # Its show commands have no JSON.
@@ -137,6 +141,18 @@ class Api:
             if _NO_BGP.search(str(exc)):
                 return ""
             raise
+
+    def _discard(self) -> None:
+        """Empty the session that all requests share.
+
+        After a load whose commit failed its sources leave what was loaded there: reading the configuration fails then,
+        and the next commit, whoever asks for it, would take it along. /configure throws everything away when it is
+        asked for what it does not know.
+        """
+        try:
+            self._ask("/configure", op="discard", path=["system"])
+        except Refused:
+            return
 
     def _settle(self, wanted: t.Sequence[t.Mapping[str, t.Any]]) -> None:
         """Wait until a commit is through whose answer was lost: what follows would meet half of it.

@@ -378,6 +378,17 @@ def test_when_commands_do_not_bring_it_back_the_clock_or_what_is_saved_does(conf
         assert rest.device.running == before
 
 
+def test_what_could_not_be_loaded_is_not_left_to_the_next_who_commits() -> None:
+    rest = Rest(Device())
+    rest.device.load("set protocols ospf area 0 network 10.0.0.0/8", save=False)
+    rest.load_fails = True
+    with pytest.raises(vyos_api.Refused, match="Commit failed"):
+        way(rest).load_saved()
+    assert OSPF in way(rest).paths()
+    assert rest.left == frozenset()
+    assert [endpoint for endpoint, dummy in rest.asked] == ["/config-file", "/configure", "/retrieve"]
+
+
 def test_routes_are_filtered_again_by_each_session_that_is_up() -> None:
     rest = Rest(Device())
     model = {**MODEL, "prefix_lists": {"a": [{"prefix": "10.0.0.0/8"}]}}
