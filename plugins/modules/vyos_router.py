@@ -84,7 +84,8 @@ options:
       - Versions before the second quarter of 2025 have no C(commit-confirm) there. They get a plain commit, which this
         module takes back when something is missing afterwards, and saves when nothing is.
         Nobody takes it back where it cut the router off from this machine.
-      - What is not saved cannot be seen this way, so the configuration is saved before each change.
+      - What others did not save cannot be seen this way, so the configuration is saved before each change. What of
+        O(router) itself runs and is not saved is seen in the file that the router starts with, and saved.
     type: dict
     suboptions:
       host:
@@ -274,7 +275,7 @@ def _made(way: Way, given: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t
     if given["api"]:
         names = ("api.timeout", "timeout", "confirm_minutes")
         vyos_https.refuse_times(given["api"]["timeout"], given["timeout"], given["confirm_minutes"], names)
-    planned = vyos_session.plan(*subject, vyos_session.look(way, given["version"]))
+    planned = vyos_session.compared(way, subject, given["version"])
     done = vyos_session.Done()
     if planned.changed and not check:
         done = vyos_session.Change(

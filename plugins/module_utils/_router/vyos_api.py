@@ -18,7 +18,12 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._router import bgp_sessions, vyos_api_sessions
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import (
+    bgp_sessions,
+    vyos_api_sessions,
+    vyos_file,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_paths import Path
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_session import VyosError
 
@@ -91,6 +96,13 @@ class Api:
     def saved(self) -> t.Optional[bool]:
         # No request tells.
         return None
+
+    def kept(self) -> t.Optional[frozenset[Path]]:
+        try:
+            return vyos_file.parse(str(self._ask("/show", op="show", path=["file", _SAVED_FILE])))
+        except KlubsterError:
+            # That is a look more, which not every version need answer: without it all is as well as before.
+            return None
 
     def commit(self, commands: t.Sequence[str], minutes: int = 0) -> None:
         wanted = operations(commands)
@@ -191,8 +203,8 @@ def read(endpoint: str, answer: Answer) -> t.Any:
     if answer.status in _NOT_BEHIND:
         did = "did not wait for the answer" if answer.status == 504 else "got no answer from the API behind it"
         raise Unanswered(
-            f"The router's web server {did} to {endpoint} (status {answer.status}). Look whether the router is overloaded,"
-            " and whether the API's program runs: 'sudo systemctl status vyos-http-api'."
+            f"The router's web server {did} to {endpoint} (status {answer.status}). Look whether the router is"
+            " overloaded, and whether the API's program runs: 'sudo systemctl status vyos-http-api'."
         )
     try:
         said = json.loads(answer.text)

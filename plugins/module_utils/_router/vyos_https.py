@@ -211,7 +211,8 @@ class Https:
             except socket.timeout as exc:
                 more = "" if endpoint in _READING and said.timeout > _READ else ", or give it more time (timeout)"
                 raise Unanswered(
-                    f"The router did not answer to {endpoint} within {patience:g} s. Look whether it is overloaded{more}."
+                    f"The router did not answer to {endpoint} within {patience:g} s. Look whether it is"
+                    f" overloaded{more}."
                 ) from exc
             except (OSError, http.client.HTTPException) as exc:
                 raise Unanswered(

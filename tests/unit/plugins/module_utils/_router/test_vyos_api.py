@@ -18,6 +18,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router import (
     vyos,
     vyos_api,
     vyos_api_sessions,
+    vyos_file,
     vyos_https,
     vyos_session,
 )
@@ -59,7 +60,7 @@ def converge(
     rest.asked.clear()
     rest.device.typed.clear()
     one = way(rest)
-    planned = vyos_session.plan(*subject, vyos_session.look(one))
+    planned = vyos_session.compared(one, subject)
     done = vyos_session.Done()
     if planned.changed:
         done = vyos_session.Change(
@@ -289,6 +290,68 @@ def test_what_is_refused_is_told_without_a_password() -> None:
     assert "h1dden" not in str(caught.value)
 
 
+@pytest.mark.parametrize("confirms", [True, False])
+def test_a_change_that_could_not_be_saved_is_saved_by_the_next_run(confirms: bool) -> None:
+    rest = Rest(Device(), confirms=confirms)
+    converge(rest, MODEL)
+    model = {**MODEL, "prefix_lists": {"a": [{"prefix": "10.0.0.0/8"}]}}
+
+    def fills_up(endpoint: str) -> bool:
+        rest.full = endpoint == "/configure" or rest.full
+        return True
+
+    rest.answers = fills_up
+    with pytest.raises(VyosError, match="works and stays, and it could not be saved") as caught:
+        converge(rest, model)
+    assert "No space left on device" in str(caught.value)
+    assert rest.device.saved != rest.device.running
+    rest.answers, rest.full = lambda _: True, False
+    planned, done = converge(rest, model)
+    assert (planned.changed, planned.difference.empty, done.pending) == (True, True, False)
+    assert edits(rest) == ["save"]
+    assert rest.device.saved == rest.device.running
+    assert not converge(rest, model)[0].changed
+
+
+def test_a_file_that_cannot_be_read_changes_nothing() -> None:
+    rest = Rest(Device())
+    converge(rest, MODEL)
+    rest.device.saved = frozenset()
+    rest.shows_files = False
+    assert not converge(rest, MODEL)[0].changed
+
+
+@versions
+def test_the_file_that_a_router_starts_with_says_the_same_as_its_answers(version: str) -> None:
+    rest = Rest(Device(version))
+    converge(rest, {**FULL, **SERVICES}, PASSWORDS_OF_FULL, watched="none")
+    assert way(rest).kept() == way(rest).paths()
+
+
+HEAD = "########## FILE DATA ##########\n"
+
+
+def test_the_file_has_values_as_json_has_them() -> None:
+    text = (
+        'a {\n    /* x { */\n    b c {\n        d "say \\"hi\\" \\\\ {"\n        d "2"\n        e\n    }\n    f {\n    }\n}\n'
+        '// vyos-config-version: "x"\n'
+    )
+    assert vyos_file.parse(HEAD + text) == {
+        ("a", "b", "c", "d", 'say "hi" \\ {'),
+        ("a", "b", "c", "d", "2"),
+        ("a", "b", "c", "e"),
+        ("a", "f"),
+    }
+
+
+@pytest.mark.parametrize("text", ["a {", "}", 'a "b', "a {\n}\n}"])
+def test_a_file_that_is_cut_is_no_configuration(text: str) -> None:
+    with pytest.raises(vyos_file.Unreadable):
+        vyos_file.parse(HEAD + text)
+    with pytest.raises(vyos_file.Unreadable, match="There is no file"):
+        vyos_file.parse("a")
+
+
 def test_what_others_did_not_save_is_saved_before_a_clock_runs() -> None:
     rest = Rest(Device())
     rest.device.load("set protocols ospf area 0 network 10.0.0.0/8", save=False)
@@ -434,7 +497,7 @@ def test_a_router_that_takes_connections_and_says_nothing_is_given_up_soon(monke
     silent = Listening()
     begun = time.monotonic()
     try:
-        with pytest.raises(VyosError, match="does not answer. Is the router up") as caught:
+        with pytest.raises(VyosError, match=r"does not answer\. Is the router up") as caught:
             https(silent.port)("/show", {"op": "show", "path": ["version"]})
     finally:
         silent.close()
