@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import (
+    UNASKED,
     Api,
     Expected,
     Layer,
@@ -388,7 +389,10 @@ class _Reader:
         self._told |= {_pair(one) for one in gone}
         known = [one for one in gone if one["router"] != name]
         hence = [f"{count(len(known), 'BGP session')} down: {_names(_pair(one) for one in known)}"] if known else []
-        if router["state"] == "silent":
+        if router["why"].startswith(UNASKED):
+            cause, seen = f"The router {name} was not asked", router["why"]
+            remedy = "Set the variable in the inventory, or give the vault that has it."
+        elif router["state"] == "silent":
             cause, seen = f"The router {name} does not answer", router["why"]
             remedy = "Start it, or look whether it can be reached by SSH; what it knows is not shown."
         else:

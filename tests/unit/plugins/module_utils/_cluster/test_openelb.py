@@ -201,7 +201,10 @@ def objects(found: Object, kind: str) -> list[Object]:
 
 
 ONE_RANGE = "A pool of OpenELB (Eip) is one network or range. Make a pool of each."
-ONE_INTERFACE = "OpenELB answers for a pool on one interface, by the same name on all machines. Name it, such as interfaces: [eth0]."
+ONE_INTERFACE = (
+    "OpenELB answers for a pool on one interface, by the same name on all machines."
+    " Name it, such as interfaces: [eth0]."
+)
 
 
 @pytest.mark.parametrize(
