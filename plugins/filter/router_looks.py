@@ -50,11 +50,16 @@ _value:
     - {name: router3, kind: frr, addresses: [198.51.100.1], why: there is no answer, look: {}}
 """
 
+import re
 import typing as t
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import UNASKED
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 _PREFIX = "Task failed: "
+_REFUSAL = "  - "
+#: what Ansible says of a task of which an option is a template that cannot be computed
+_LACKING = re.compile(r"Finalization of task args .*? failed: .*?: (.*)")
 _NOTHING = "it said nothing"
 _VARIABLES = ("__status_router", "__router_look")
 
@@ -79,8 +84,12 @@ def _row(name: str, known: t.Any, variables: t.Iterable[t.Any]) -> dict[str, t.A
 
 
 def _why(found: dict[str, t.Any]) -> str:
-    said = str(found.get("msg") or found.get("module_stderr") or _NOTHING).strip().split("\n", maxsplit=1)[0]
-    return said[len(_PREFIX) :] if said.startswith(_PREFIX) else said
+    lines = str(found.get("msg") or found.get("module_stderr") or _NOTHING).strip().split("\n")
+    # Of refusals the first, not how many there are; and by the name that the role has for it.
+    refused = [re.sub(r"^api\.", "router_api_", line[len(_REFUSAL) :]) for line in lines if line.startswith(_REFUSAL)]
+    said = lines[0][len(_PREFIX) :] if lines[0].startswith(_PREFIX) else lines[0]
+    lacking = _LACKING.match(said)
+    return f"{UNASKED}: {lacking.group(1)}" if lacking else [*refused, said][0]
 
 
 def _addresses(known: t.Any) -> list[str]:

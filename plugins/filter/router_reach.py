@@ -19,6 +19,8 @@ options:
     description:
       - C(router_connection), and as C(connection) and C(network_os) what C(ansible_connection) and
         C(ansible_network_os) are. The two may be empty where a play says how to connect.
+      - With C(timeout) and C(confirm_minutes), which are C(router_timeout) and C(router_confirm_minutes), those have to
+        fit to the time of O(api) for an answer.
     type: dict
     required: true
   api:
@@ -58,6 +60,7 @@ from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import pl
 
 #: what the module makes of texts, as they come by -e
 _TYPES: dict[str, t.Callable[[t.Any], t.Any]] = {
+    "confirm_minutes": check_type_int,
     "port": check_type_int,
     "timeout": check_type_int,
     "validate_certs": check_type_bool,
@@ -67,17 +70,17 @@ _TYPES: dict[str, t.Callable[[t.Any], t.Any]] = {
 def router_reach(variables: t.Any, api: t.Any) -> list[str]:
     """What is wrong, from Ansible's values."""
     try:
-        vyos_https.refuse(plain(variables), _typed(plain(api)))
+        vyos_https.refuse(_typed(plain(variables)), _typed(plain(api)))
     except InvalidInput as exc:
         return [str(problem) for problem in exc.problems]
     return []
 
 
-def _typed(api: dict[str, t.Any]) -> dict[str, t.Any]:
-    found = dict(api)
+def _typed(given: dict[str, t.Any]) -> dict[str, t.Any]:
+    found = dict(given)
     for name, check in _TYPES.items():
         try:
-            found[name] = check(api[name])
+            found[name] = check(given[name])
         except (KeyError, TypeError, ValueError):
             # What is none is told with the rest.
             continue

@@ -15,7 +15,8 @@ description:
   - The configuration and the sessions are looked at again. Where something is missing, the old configuration is put
     back, and the module fails.
   - What was committed stays when O(state=confirmed) follows, best over a new connection. Otherwise the router goes
-    back to what is saved; VyOS 1.4 restarts for that.
+    back to what is saved; VyOS 1.4 restarts for that. With O(api) each request is a new connection, so the module
+    confirms and saves by itself.
   - Needs the connection P(ansible.netcommon.network_cli#connection) with C(ansible_network_os=vyos.vyos.vyos), or, with
     O(api), none to the router but the one that the API takes.
 author:
@@ -81,9 +82,10 @@ options:
     description:
       - Goes by the HTTP API of VyOS, from the machine that the task runs on.
       - Versions before the second quarter of 2025 have no C(commit-confirm) there. They get a plain commit, which this
-        module takes back when something is missing afterwards, and saves when nothing is; RV(pending) is then V(false).
+        module takes back when something is missing afterwards, and saves when nothing is.
         Nobody takes it back where it cut the router off from this machine.
-      - What is not saved cannot be seen this way, so the configuration is saved before each change.
+      - What others did not save cannot be seen this way, so the configuration is saved before each change. What of
+        O(router) itself runs and is not saved is seen in the file that the router starts with, and saved.
     type: dict
     suboptions:
       host:
@@ -108,9 +110,11 @@ options:
         type: bool
         default: true
       timeout:
-        description: Seconds for an answer, and so for a commit.
+        description:
+          - Seconds for an answer, and so for a commit. A connection has 10 of them at most, and what only reads 60.
+          - With O(state=present), O(timeout) and a minute more have to be over before O(confirm_minutes) are.
         type: int
-        default: 300
+        default: 120
 seealso:
   - module: kateskit.klubster.frr_config
   - plugin: kateskit.klubster.vyos_commands
@@ -148,7 +152,7 @@ commands:
   elements: str
   sample: [set protocols bgp neighbor 192.0.2.3 remote-as 65020]
 pending:
-  description: Whether it has to be confirmed.
+  description: Whether it has to be confirmed; V(false) with O(api).
   returned: O(state=present)
   type: bool
 sessions_reset:
@@ -181,6 +185,7 @@ strange:
   sample: [protocols bgp parameters always-compare-med]
 """
 
+import dataclasses
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -229,7 +234,7 @@ _API: dict[str, t.Any] = {
     "key_file": {"type": "path", "no_log": False},
     "ca_file": {"type": "path"},
     "validate_certs": {"type": "bool", "default": True},
-    "timeout": {"type": "int", "default": 300},
+    "timeout": {"type": "int", "default": 120},
 }
 
 
@@ -267,7 +272,10 @@ def _gathered(way: Way, version: t.Optional[vyos.Version]) -> dict[str, t.Any]:
 
 def _made(way: Way, given: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     subject = parse(given["router"], given["passwords"], given["foreign"], root="router")
-    planned = vyos_session.plan(*subject, vyos_session.look(way, given["version"]))
+    if given["api"]:
+        names = ("api.timeout", "timeout", "confirm_minutes")
+        vyos_https.refuse_times(given["api"]["timeout"], given["timeout"], given["confirm_minutes"], names)
+    planned = vyos_session.compared(way, subject, given["version"])
     done = vyos_session.Done()
     if planned.changed and not check:
         done = vyos_session.Change(
@@ -278,6 +286,10 @@ def _made(way: Way, given: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t
             timeout=given["timeout"],
             minutes=given["confirm_minutes"],
         ).apply()
+    if done.pending and given["api"]:
+        # Looks at the change came over new connections already. Others need not be waited for meanwhile.
+        vyos_session.confirm(way)
+        done = dataclasses.replace(done, pending=False)
     shown = list(planned.difference.shown())
     return {
         "changed": planned.changed,

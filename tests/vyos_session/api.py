@@ -25,6 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from grammar import Path as Words
 from router import Console, Device
 
 KEY = "ap1-key-of-r2"
@@ -56,6 +57,12 @@ class Rest:
         #: seconds that the next commits take
         self.slow: list[float] = []
         self.asked: list[tuple[str, t.Any]] = []
+        #: whether it has "show file", and whether its disk is full
+        self.shows_files = True
+        self.full = False
+        #: whether the commit of what is loaded fails, and what that left in the session of all requests
+        self.load_fails = False
+        self.left: frozenset[Words] = frozenset()
         self._lock = threading.Lock()
 
     def answer(self, endpoint: str, form: t.Mapping[str, str]) -> tuple[int, str]:  # noqa: PLR0911 - one for each fault
@@ -79,7 +86,11 @@ class Rest:
             with contextlib.nullcontext() if endpoint == "/retrieve" else self._lock:
                 return 200, json.dumps({"success": True, "data": self._do(endpoint, data), "error": None})
         except NotTaken as exc:
+            if endpoint == "/configure":
+                self.left = frozenset()
             return _error(400, str(exc))
+        except ValueError:
+            return _error(500, "An internal error occured. Check the logs for details.")
 
     def _malformed(self, endpoint: str, data: dict[str, t.Any]) -> str:
         for one in data.get("commands", [data]):
@@ -99,7 +110,9 @@ class Rest:
         if endpoint == "/retrieve":
             if data["op"] != "showConfig" or data["path"]:
                 raise NotTaken(f"'{data['op']}' is not a valid operation")
-            return _tree(self.device)
+            if self.left:
+                raise ValueError("signs of a difference are no configuration")
+            return _tree(self.device, self.device.running)
         if endpoint == "/configure":
             minutes = data.get("confirm_time", 0) if self.confirms else 0
             time.sleep(self.slow.pop(0) if self.slow else 0)
@@ -133,12 +146,17 @@ class Rest:
     def _file(self, data: dict[str, t.Any]) -> str | None:
         console = Console(self.device)
         console.line("configure")
+        if data["op"] == "save" and self.full:
+            raise NotTaken("OSError: [Errno 28] No space left on device")
         if data["op"] == "save":
             return _typed(console, "save") + "\n"
         if data["op"] == "load":
             if data.get("file") != "/config/config.boot":
                 raise NotTaken("No such file")
             self.device.typed.append("load")
+            if self.load_fails:
+                self.left = self.device.saved ^ self.device.running
+                raise NotTaken("Commit failed")
             self.device.running = self.device.saved
             return None
         if data["op"] == "confirm" and self.confirms:
@@ -152,6 +170,8 @@ class Rest:
             if not any(one[:2] == ("protocols", "bgp") for one in self.device.running):
                 raise NotTaken("% BGP instance not found")
             return neighbors(self.device) if path[1] == "neighbors" else summary(self.device)
+        if path == ["file", "/config/config.boot"] and self.shows_files:
+            return _shown(self.device)
         # There is no word for JSON.
         raise NotTaken(f"Invalid command: show [{' '.join(path)}]")
 
@@ -177,10 +197,43 @@ def _typed(console: Console, line: str) -> str:
     return said
 
 
-def _tree(device: Device) -> dict[str, t.Any]:
+def _shown(device: Device) -> str:
+    """As ``show file`` prints the saved configuration: a comment, values in quotes, and the versions of its parts."""
+    body = "\n".join(_lines(_tree(device, device.saved)))
+    return (
+        "########## FILE INFO ##########\nPath:\t\t/config/config.boot\nType:\t\tASCII text\n\n"
+        f"########## FILE DATA ##########\n/* of the house\n   on the left */\n{body}\n"
+        '\n// Warning: Do not remove the following line.\n// vyos-config-version: "bgp@5:broadcast-relay@1"\n'
+    )
+
+
+def _lines(tree: dict[str, t.Any], indent: str = "") -> t.Iterator[str]:
+    for name, below in tree.items():
+        if not isinstance(below, dict):
+            yield from (
+                f"{indent}{name} {json.dumps(value)}" for value in ([below] if isinstance(below, str) else below)
+            )
+        elif not below and name != "ipv4-unicast":
+            yield f"{indent}{name}"
+        elif name in _TAGS and all(isinstance(inner, dict) for inner in below.values()):
+            for entry, inner in below.items():
+                yield f"{indent}{name} {entry} {{"
+                yield from _lines(inner, f"{indent}    ")
+                yield f"{indent}}}"
+        else:
+            yield f"{indent}{name} {{"
+            yield from _lines(below, f"{indent}    ")
+            yield f"{indent}}}"
+
+
+#: nodes with names below them
+_TAGS = ("neighbor", "peer-group", "rule", "prefix-list", "route-map", "ethernet", "area", "user", "range")
+
+
+def _tree(device: Device, paths: t.Collection[Words]) -> dict[str, t.Any]:
     """As showConfig has it: one of several values is a text, and a node without a value an empty mapping."""
     tree: dict[str, t.Any] = {}
-    for path in sorted(device.running):
+    for path in sorted(paths):
         fit = device.grammar.fit(path)
         leaf = fit is not None and fit.leaf
         node = tree

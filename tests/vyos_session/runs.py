@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = """\
 - hosts: all
   gather_facts: false
-  roles: [kateskit.klubster.router]
   tasks:
+    - ansible.builtin.include_role: {name: kateskit.klubster.router}
+      when: made | default(true)
     - kateskit.klubster.vyos_router:
         state: gathered
         api: "{{ api | default(omit) }}"
@@ -25,7 +26,8 @@ PLAYBOOK = """\
     - ansible.builtin.include_role: {name: kateskit.klubster.router, tasks_from: vyos_look}
       when: look is defined
     - ansible.builtin.copy:
-        content: "{{ {'router': __router_vyos, 'found': found, 'look': __router_look | default({})} | to_json }}"
+        content: >-
+          {{ {'router': __router_vyos | default({}), 'found': found, 'look': __router_look | default({})} | to_json }}
         dest: "{{ result }}"
         mode: "0600"
       delegate_to: localhost

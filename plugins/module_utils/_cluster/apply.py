@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import secrets
 import typing as t
 
@@ -61,6 +62,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets im
 _CONFIG_MAP = Kind("v1", "ConfigMap")
 _SERVICE = Kind("v1", "Service")
 _DEFINITION = "CustomResourceDefinition"
+#: seconds for controllers to let go of custom resources; they do so at once, or never. Other sets wait meanwhile.
+_LET_GO = 120.0
 
 
 class NotOurs(ClusterError):
@@ -335,7 +338,11 @@ class Applier:
                 raise next(iter(refusals.values()))
             pending = list(refusals)
         if self._options.wait and not self._options.check and uids:
-            self._waiter.until(lambda: self._remaining(uids), self._causes)
+            self._waiter.until(
+                lambda: self._remaining(uids),
+                lambda names: [*self._causes(names), *self._holders(uids)],
+                within=_LET_GO if all(ref.kind.custom for ref in uids) else math.inf,
+            )
         return bool(uids)
 
     def _remove_one(self, one: ObjectSet, ref: Ref, uid: str) -> None:
@@ -343,6 +350,23 @@ class Applier:
             self._service.delete(ref, uid=uid)
         self._removed.add(ref)
         self._report.add(Change(one.name, ref, "removed", self._live[ref], None))
+
+    def _holders(self, uids: t.Mapping[Ref, str]) -> list[str]:
+        """What keeps objects from going, and what to do about it."""
+        found = []
+        for ref, uid in uids.items():
+            metadata = (self._service.get(ref) or {}).get("metadata") or {}
+            held = metadata.get("finalizers") or []
+            if metadata.get("uid", "") != uid or not held:
+                continue
+            name = f"{ref.kind.kind.lower()}{'.' if ref.kind.group else ''}{ref.kind.group} {ref.name}"
+            place = f" -n {ref.namespace}" if ref.namespace else ""
+            found.append(
+                f"{ref} waits for its controller to take off the finalizer {', '.join(held)}. Look whether its pods"
+                " run, and run again. Only where they are gone for good: kubectl patch"
+                f' {name}{place} --type=merge -p \'{{"metadata":{{"finalizers":null}}}}\''
+            )
+        return found
 
     def _remaining(self, uids: t.Mapping[Ref, str]) -> dict[str, str]:
         missing: dict[str, str] = {}

@@ -49,6 +49,7 @@ def openelb_set(openelb: Plain, *, pools: t.Sequence[Plain], mode: str = "l2", b
     :param openelb: ``manifest``, ``manifest_sha256``, ``listen_port`` and ``paths`` as the plan has them.
     :param mode: how pools are announced that do not say it.
     :raises DefinitionError: the manifest cannot be used.
+    :raises InvalidInput: a pool is more than OpenELB's are.
     """
     balancer = {"mode": mode, "pools": pools, "bgp": bgp or {}, "openelb": openelb}
     objects = [_prepared(obj) for obj in _read(openelb)]

@@ -15,6 +15,8 @@ import typing as t
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import announcing
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.announcing import Plain, only_given
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Object
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.openelb import ONE_INTERFACE, ONE_RANGE
 
 API_VERSION = "network.kubesphere.io/v1alpha2"
 DEFAULT_EIP = "eip.openelb.kubesphere.io/is-default-eip"
@@ -30,8 +32,10 @@ def custom_resources(balancer: Plain) -> list[Object]:
     """All of them; BGP's only where somebody is spoken to.
 
     :param balancer: the plan's, with ``openelb.listen_port`` and ``openelb.paths``.
+    :raises InvalidInput: a pool that nobody has looked at is more than one Eip.
     """
     by_bgp = {str(pool["name"]) for pool in announcing.pools_by("bgp", balancer)}
+    _refuse(balancer, by_bgp)
     objects = [_eip(pool, by_bgp) for pool in balancer.get("pools") or []]
     bgp = balancer.get("bgp") or {}
     if bgp.get("peers"):
@@ -48,6 +52,19 @@ def service_annotations(address: str = "") -> dict[str, str]:
     """
     asked = {"eip.openelb.kubesphere.io/v1alpha1": address} if address else {}
     return {"lb.kubesphere.io/v1alpha1": "openelb", **asked}
+
+
+def _refuse(balancer: Plain, by_bgp: t.Collection[str]) -> None:
+    """A plan's pools have been looked at; those that somebody gives the filter have not."""
+    problems = []
+    for index, pool in enumerate(balancer.get("pools") or []):
+        addresses, interfaces = list(pool.get("addresses") or []), list(pool.get("interfaces") or [])
+        if len(addresses) != 1:
+            problems.append(Problem(f"pools[{index}].addresses", addresses, *ONE_RANGE))
+        if pool["name"] not in by_bgp and len(interfaces) != 1:
+            problems.append(Problem(f"pools[{index}].interfaces", interfaces, *ONE_INTERFACE))
+    if problems:
+        raise InvalidInput(problems)
 
 
 def _eip(pool: Plain, by_bgp: t.Collection[str]) -> Object:

@@ -9,6 +9,7 @@ A predicate takes the live object and returns nothing when it is ready, else a s
 
 from __future__ import annotations
 
+import math
 import time
 import typing as t
 
@@ -237,25 +238,31 @@ class Waiter:
         self.waited = 0.0
 
     def until(
-        self, missing: t.Callable[[], t.Mapping[str, str]], explain: t.Callable[[t.Collection[str]], t.Sequence[str]]
+        self,
+        missing: t.Callable[[], t.Mapping[str, str]],
+        explain: t.Callable[[t.Collection[str]], t.Sequence[str]],
+        *,
+        within: float = math.inf,
     ) -> None:
         """Wait until ``missing`` returns nothing.
 
         :param missing: what is not ready, each with the reason. An API that does not answer counts as not ready:
             a server may be restarting.
         :param explain: likely causes for what is still missing, asked once when the time is over.
+        :param within: seconds for this alone, of those that are left for all.
         :raises Timeout: the deadline has passed.
         """
         begin, pause = self._clock.now(), self._first_pause
+        deadline = min(self._deadline, begin + within)
         while True:
             found = _asked(missing)
             now = self._clock.now()
             if not found:
                 self.waited += now - begin
                 return
-            if now >= self._deadline:
-                raise Timeout(_timeout_text(self._timeout, found, _explained(explain, found)))
-            self._clock.pause(min(pause, max(self._deadline - now, 0.01)))
+            if now >= deadline:
+                raise Timeout(_timeout_text(min(self._timeout, within), found, _explained(explain, found)))
+            self._clock.pause(min(pause, max(deadline - now, 0.01)))
             pause = min(pause * 1.5, self._longest_pause)
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import services
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.keepalived import interface_with
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
 
@@ -35,8 +36,9 @@ _KUBECONFIG = "/etc/kubernetes/admin.conf"
 _API = "kubernetes"
 #: seconds that a server has the address without saying so again; to say so; between two tries. kube-vip's own defaults.
 _LEASE, _RENEW, _RETRY = 5, 3, 1
-#: kube-vip tells its figures to everybody on port 2112 and cannot be told not to; so it tells its own machine
-_FIGURES = "127.0.0.1:2112"
+#: By default kube-vip tells its figures to everybody on port 2112, and an empty word leaves it at that. So it tells its
+#: own machine, on a port that the kernel finds free (Go's net.Listen takes 0 for that): others may have 2112.
+_FIGURES = "127.0.0.1:0"
 #: seconds: a kubelet looks into the folder every 20 s at the latest, and gives a pod time to end
 _PATIENCE, _GRACE, _PAUSE = 60.0, 10, 0.2
 
@@ -127,8 +129,14 @@ def give_up(
     """Wait until no kube-vip here has the address any more, so that somebody else can have it.
 
     :param before: what the pod was told, if its file has just been removed.
-    :raises KubeVipError: it goes on.
+    :raises KubeVipError: it goes on, or nobody is there who would end it.
     """
+    unit = K3S.unit("server")
+    if running(address, proc) and services.states([unit], run)[unit].get("ActiveState") in ("inactive", "failed"):
+        raise KubeVipError(
+            f"kube-vip has {address} on this machine, its file {POD} is gone, and k3s, which would end it, is stopped."
+            f" Type 'systemctl start {unit}' on this machine, then run again."
+        )
     deadline = time.monotonic() + patience
     while running(address, proc):
         if time.monotonic() > deadline:

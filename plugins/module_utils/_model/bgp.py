@@ -136,10 +136,12 @@ class BgpReader(EntryReader):
 
     def _timers(self, where: str, peer: BgpPeer) -> None:
         hold, keepalive = peer.hold_time, peer.keepalive
+        # The others have no such word, and that is said elsewhere.
+        has_word = not (self._native or self._cni)
         if hold in (1, 2):
             rule = "A hold time is 0 for never, or at least 3 seconds."
             self._complain(f"{where}.hold_time", hold, rule, "Give 3 or more; 9 is short already.")
-        elif not self._native and isinstance(hold, int) and isinstance(keepalive, int) and keepalive * 3 > hold:
+        elif has_word and isinstance(hold, int) and isinstance(keepalive, int) and keepalive * 3 > hold:
             rule = f"Three of them fit into hold_time, {hold}; else one lost packet ends the session."
             remedy = f"Use at most {max(hold // 3, 1)}." if hold else "Leave it out, or give hold_time."
             self._complain(f"{where}.keepalive", keepalive, rule, remedy)

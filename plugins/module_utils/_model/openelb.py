@@ -31,6 +31,12 @@ _LARGEST = 2**31 - 1
 #: a service carries its pool's name as a label
 _LONGEST = 63
 _OTHER = "Leave it out, or set klubster_load_balancer: metallb."
+#: rule and remedy of a pool's network, and of the interface that answers for it
+ONE_RANGE = ("A pool of OpenELB (Eip) is one network or range.", "Make a pool of each.")
+ONE_INTERFACE = (
+    "OpenELB answers for a pool on one interface, by the same name on all machines.",
+    "Name it, such as interfaces: [eth0].",
+)
 #: keys of a peer, and what they are
 _NOT_OF_PEERS = {
     "dynamic_asn": "a number that it finds out by itself",
@@ -89,8 +95,7 @@ class OpenElbReader:
             rule = f"A service carries this name as a label, which has at most {_LONGEST} characters."
             self._complain(f"{where}.name", pool.name, rule, "Shorten it.")
         if len(pool.addresses) > 1:
-            rule = "A pool of OpenELB (Eip) is one network or range."
-            self._complain(f"{where}.addresses", list(pool.addresses), rule, "Make a pool of each.")
+            self._complain(f"{where}.addresses", list(pool.addresses), *ONE_RANGE)
         for position, text in enumerate(pool.addresses):
             if ":" in text:
                 rule = "OpenELB announces no IPv6 that can be relied on."
@@ -99,9 +104,7 @@ class OpenElbReader:
             rule = "A pool of OpenELB is announced in one way."
             self._complain(f"{where}.announce", "both", rule, "Choose l2 or bgp.")
         if "l2" in pool.announce and len(pool.interfaces) != 1:
-            rule = "OpenELB answers for a pool on one interface, by the same name on all machines."
-            remedy = "Name it, such as interfaces: [eth0]."
-            self._complain(f"{where}.interfaces", list(pool.interfaces), rule, remedy)
+            self._complain(f"{where}.interfaces", list(pool.interfaces), *ONE_INTERFACE)
         if pool.avoid_buggy_ips is True:
             rule = "OpenELB gives out every address of a pool."
             self._complain(f"{where}.avoid_buggy_ips", True, rule, "Choose a range without .0 and .255.")
@@ -184,4 +187,4 @@ def _shown(selectors: t.Sequence[t.Any]) -> list[t.Any]:
     return [one.match_labels or [entry.key for entry in one.match_expressions] for one in selectors]
 
 
-__all__ = ("OpenElbReader",)
+__all__ = ("ONE_INTERFACE", "ONE_RANGE", "OpenElbReader")

@@ -18,7 +18,12 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._router import bgp_sessions, vyos_api_sessions
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._router import (
+    bgp_sessions,
+    vyos_api_sessions,
+    vyos_file,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_paths import Path
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_session import VyosError
 
@@ -32,8 +37,10 @@ _NO_BGP = re.compile(r"BGP instance not found|No BGP process|bgpd is not running
 _POLL = 2.0
 #: endpoints that wait for a commit that is under way
 _WAITING = ("/configure", "/config-file")
-#: a web server is there, and behind it no API that runs
-_NO_API = (301, 302, 404, 405, 418, 502, 503)
+#: a web server is there, and it knows no API
+_NO_API = (301, 302, 404, 405, 418)
+#: it knows one, and the program behind it did not answer; nobody knows whether it got the request
+_NOT_BEHIND = (502, 503, 504)
 
 
 class Refused(VyosError):
@@ -90,6 +97,13 @@ class Api:
         # No request tells.
         return None
 
+    def kept(self) -> t.Optional[frozenset[Path]]:
+        try:
+            return vyos_file.parse(str(self._ask("/show", op="show", path=["file", _SAVED_FILE])))
+        except KlubsterError:
+            # That is a look more, which not every version need answer: without it all is as well as before.
+            return None
+
     def commit(self, commands: t.Sequence[str], minutes: int = 0) -> None:
         wanted = operations(commands)
         try:
@@ -112,7 +126,11 @@ class Api:
         self._ask("/config-file", op="save")
 
     def load_saved(self) -> None:
-        self._ask("/config-file", op="load", file=_SAVED_FILE)
+        try:
+            self._ask("/config-file", op="load", file=_SAVED_FILE)
+        except Refused:
+            self._discard()
+            raise
 
     def sessions(self) -> tuple[bgp_sessions.Session, ...]:
         # Its show commands have no JSON.
@@ -135,6 +153,18 @@ class Api:
             if _NO_BGP.search(str(exc)):
                 return ""
             raise
+
+    def _discard(self) -> None:
+        """Empty the session that all requests share.
+
+        After a load whose commit failed its sources leave what was loaded there: reading the configuration fails then,
+        and the next commit, whoever asks for it, would take it along. /configure throws everything away when it is
+        asked for what it does not know.
+        """
+        try:
+            self._ask("/configure", op="discard", path=["system"])
+        except Refused:
+            return
 
     def _settle(self, wanted: t.Sequence[t.Mapping[str, t.Any]]) -> None:
         """Wait until a commit is through whose answer was lost: what follows would meet half of it.
@@ -165,13 +195,16 @@ def read(endpoint: str, answer: Answer) -> t.Any:
     """The data of an answer.
 
     :raises Refused: the router does not take the request, with its reason.
+    :raises Unanswered: the web server answered instead of the API.
     :raises VyosError: there is no API, or it does not know us.
     """
     if answer.status in (401, 403):
         raise VyosError(_NOT_KNOWN[answer.status])
-    if answer.status == 504:
+    if answer.status in _NOT_BEHIND:
+        did = "did not wait for the answer" if answer.status == 504 else "got no answer from the API behind it"
         raise Unanswered(
-            f"The router's web server did not wait for the answer to {endpoint}. Look whether the router is overloaded."
+            f"The router's web server {did} to {endpoint} (status {answer.status}). Look whether the router is"
+            " overloaded, and whether the API's program runs: 'sudo systemctl status vyos-http-api'."
         )
     try:
         said = json.loads(answer.text)

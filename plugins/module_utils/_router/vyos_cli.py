@@ -49,6 +49,10 @@ class CommandLine:
     def saved(self) -> t.Optional[bool]:
         return _SAVED in self._configuring(lambda: self._cli.ask("compare saved"))
 
+    def kept(self) -> t.Optional[frozenset[Path]]:
+        # The router compares by itself.
+        return None
+
     def commit(self, commands: t.Sequence[str], minutes: int = 0) -> None:
         def all_of_it() -> str:
             self._cli.type(commands)

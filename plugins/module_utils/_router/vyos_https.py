@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import socket
 import ssl
 import stat
@@ -21,6 +22,13 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_api
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_session import VyosError
 
 _HIDDEN = "(not shown)"
+#: seconds for a connection with TLS; a router that is up has it in one
+_CONNECT = 10.0
+#: seconds for an answer for which nothing is committed
+_READ = 60.0
+_READING = ("/retrieve", "/show")
+#: seconds between a commit and its confirmation, for reading what became of it
+_LOOKED = 60
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Settings:
 
     :param ca_file: PEM certificates to believe; without one those of this machine.
     :param validate_certs: False believes anybody.
-    :param timeout: seconds for an answer, so for a commit.
+    :param timeout: seconds for an answer, so for a commit; what only reads has a minute at most.
     """
 
     host: str
@@ -61,7 +69,7 @@ def parse(given: t.Mapping[str, t.Any], prefix: str = "api.") -> Settings:
             "timeout",
             timeout,
             "It is a number of seconds from 1.",
-            "Leave it out for 300: commits take time.",
+            "Leave it out for 120: commits take time.",
         )
     validate, ca_file = bool(given.get("validate_certs", True)), _expanded(given.get("ca_file"))
     if ca_file and not validate:
@@ -81,12 +89,18 @@ Wrong = t.Callable[[str, t.Any, str, str], None]
 def refuse(variables: t.Mapping[str, t.Any], api: t.Mapping[str, t.Any]) -> None:
     """Refuse variables of the role with which its router is not reached.
 
-    :param variables: ``router_connection``; and Ansible's ``connection`` and ``network_os``, empty where nobody knows.
+    :param variables: ``router_connection``; Ansible's ``connection`` and ``network_os``, empty where nobody knows; and
+        for a change ``timeout`` and ``confirm_minutes``.
     :raises InvalidInput: with all that is wrong.
     """
     way = variables.get("router_connection")
     if way == "http_api":
-        parse(api, "router_api_")
+        refuse_times(
+            parse(api, "router_api_").timeout,
+            variables.get("timeout"),
+            variables.get("confirm_minutes"),
+            ("router_api_timeout", "router_timeout", "router_confirm_minutes"),
+        )
         return
     problems = []
     for name, words in (("connection", _CONNECTIONS), ("network_os", _NETWORK_OS)):
@@ -97,6 +111,29 @@ def refuse(variables: t.Mapping[str, t.Any], api: t.Mapping[str, t.Any]) -> None
             problems.append(Problem(f"ansible_{name}", value, rule, remedy))
     if problems:
         raise InvalidInput(problems)
+
+
+def refuse_times(answer: float, sessions: t.Any, minutes: t.Any, names: t.Sequence[str]) -> None:
+    """Refuse times with which the router goes back before anybody could confirm.
+
+    :param answer: seconds for a commit's.
+    :param sessions: seconds that sessions have to come up; None where nobody knows.
+    :param minutes: after which the router goes back; None where nobody knows.
+    :param names: what the three are called.
+    :raises InvalidInput: the first two and a look take longer than the third.
+    """
+    if not isinstance(minutes, int) or not isinstance(sessions, int):
+        return
+    # Some versions start their clock before the commit.
+    needed = math.ceil((answer + sessions + _LOOKED) / 60)
+    if minutes >= needed:
+        return
+    rule = (
+        f"The router goes back after {minutes} min ({names[2]}), and until it is confirmed it may take {answer:g} s for"
+        f" an answer, {sessions} s for sessions ({names[1]}) and {_LOOKED} s for looks."
+    )
+    remedy = f"Set {names[2]}: {needed}, or a smaller {names[0]}."
+    raise InvalidInput([Problem(names[0], int(answer), rule, remedy)])
 
 
 _CONNECTIONS = ("ansible.netcommon.network_cli", "network_cli")
@@ -157,20 +194,25 @@ class Https:
         said = self._settings
         # Older versions take a form only. The key goes in the body, and so into no log of a web server.
         body = urllib.parse.urlencode({"data": json.dumps(data), "key": said.key})
-        connection = http.client.HTTPSConnection(said.host, said.port, timeout=said.timeout, context=self._context)
+        patience = min(said.timeout, _READ) if endpoint in _READING else said.timeout
+        connection = http.client.HTTPSConnection(
+            said.host, said.port, timeout=min(patience, _CONNECT), context=self._context
+        )
         try:
             try:
                 connection.connect()
             except (OSError, ValueError) as exc:
                 raise VyosError(self._why(exc)) from exc
+            connection.sock.settimeout(patience)
             try:
                 connection.request("POST", endpoint, body, {"Content-Type": "application/x-www-form-urlencoded"})
                 answer = connection.getresponse()
                 return Answer(answer.status, answer.read().decode("utf-8", errors="replace"))
             except socket.timeout as exc:
+                more = "" if endpoint in _READING and said.timeout > _READ else ", or give it more time (timeout)"
                 raise Unanswered(
-                    f"The router did not answer to {endpoint} within {said.timeout:g} s. Give it more time (timeout),"
-                    " or look whether it is overloaded."
+                    f"The router did not answer to {endpoint} within {patience:g} s. Look whether it is"
+                    f" overloaded{more}."
                 ) from exc
             except (OSError, http.client.HTTPException) as exc:
                 raise Unanswered(
@@ -210,4 +252,4 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-__all__ = ("Https", "Settings", "parse", "refuse")
+__all__ = ("Https", "Settings", "parse", "refuse", "refuse_times")

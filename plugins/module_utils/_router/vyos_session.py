@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._router import bgp_sessions, vyos, vyos_paths
@@ -61,6 +61,9 @@ class Way(t.Protocol):
 
     def saved(self) -> t.Optional[bool]:
         """Whether what runs is what the router starts with; None where that cannot be asked."""
+
+    def kept(self) -> t.Optional[frozenset[Path]]:
+        """What the router starts with, for where the question above cannot be asked; None where it cannot be read."""
 
     def commit(self, commands: t.Sequence[str], minutes: int = 0) -> None:
         """Make one commit of ``set`` and ``delete`` commands.
@@ -169,6 +172,19 @@ def plan(router: Router, foreign: Foreign, shown: Shown, root: str = "router") -
     return Plan(shown, vyos.difference(shown.paths, router, foreign, shown.version))
 
 
+def compared(
+    way: Way, subject: tuple[Router, Foreign], version: t.Optional[vyos.Version] = None, root: str = "router"
+) -> Plan:
+    """Look at the router and compare the model with it; where all is well also with what it starts with."""
+    planned = plan(*subject, look(way, version), root)
+    if planned.before.saved is None and planned.difference.empty:
+        kept = way.kept()
+        if kept is not None:
+            same = vyos.difference(kept, *subject, planned.before.version).empty
+            return replace(planned, before=replace(planned.before, saved=same))
+    return planned
+
+
 def affected(plan_: Plan, router: Router) -> frozenset[str]:
     """Neighbours of which commands speak, members of such groups with them."""
     names = {path[3] for path in _spoken_of(plan_) if path[:3] in (_NEIGHBOR, _GROUP) and len(path) > 3}
@@ -235,7 +251,7 @@ class Change:
         reset = tuple(one.neighbor for one in before if one.established and _ended(one, after))
         if not self._way.clocked:
             # There is nothing that would wait to be confirmed.
-            self._way.save()
+            _keep(self._way)
         return Done(bool(self._way.clocked), reset)
 
     def _lost(self) -> str:
@@ -343,7 +359,21 @@ def confirm(way: Way) -> None:
     """
     if not way.confirm():
         raise VyosError("Nothing waits to be confirmed: the time was over, and the router went back to what is saved.")
-    way.save()
+    _keep(way)
+
+
+def _keep(way: Way) -> None:
+    """Save what works.
+
+    :raises VyosError: it runs, and is not what the router starts with.
+    """
+    try:
+        way.save()
+    except VyosError as exc:
+        raise VyosError(
+            f"The change works and stays, and it could not be saved, so the router would start without it: {exc}"
+            " Mend that and run again, or type 'save' on the router."
+        ) from exc
 
 
 __all__ = (
@@ -354,6 +384,7 @@ __all__ = (
     "VyosError",
     "Way",
     "affected",
+    "compared",
     "confirm",
     "filters",
     "look",

@@ -191,7 +191,10 @@ def _snapshot(server: str, get: Get, now: str, version: str, failing: list[str])
 
     services = every("/api/v1/services", "Service")
     balanced = any((service.get("spec") or {}).get("type") == "LoadBalancer" for service in services)
-    balancer = _metallb(get) or _openelb(get) or _Balancer()
+    balancer = _metallb(get)
+    if balancer is None or not balancer.pools:
+        # Kinds of MetalLB may be there after it has gone.
+        balancer = _openelb(get) or balancer or _Balancer()
     workloads = every("/apis/apps/v1/daemonsets", "DaemonSet") + every("/apis/apps/v1/deployments", "Deployment")
     return Snapshot(
         server=server,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.model import (
+    UNASKED,
     Api,
     Expected,
     Layer,
@@ -24,6 +25,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._status.model im
     Session,
     Severity,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._status.observe import BALANCERS
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.text import count
 
 _LOGS = "On that machine read: journalctl -u kubelet -u containerd --since -10min"
@@ -136,6 +138,7 @@ def diagnose(report: Report, expected: Expected) -> list[Problem]:
         *reader.control_plane(),
         *reader.layers(),
         *reader.routers(),
+        *reader.balancers(),
         *reader.pools(),
         *reader.services(),
         *reader.names(),
@@ -388,7 +391,10 @@ class _Reader:
         self._told |= {_pair(one) for one in gone}
         known = [one for one in gone if one["router"] != name]
         hence = [f"{count(len(known), 'BGP session')} down: {_names(_pair(one) for one in known)}"] if known else []
-        if router["state"] == "silent":
+        if router["why"].startswith(UNASKED):
+            cause, seen = f"The router {name} was not asked", router["why"]
+            remedy = "Set the variable in the inventory, or give the vault that has it."
+        elif router["state"] == "silent":
             cause, seen = f"The router {name} does not answer", router["why"]
             remedy = "Start it, or look whether it can be reached by SSH; what it knows is not shown."
         else:
@@ -415,6 +421,30 @@ class _Reader:
             f"{entry['namespace']}/{entry['name']}" for entry in self._report["services"] if not entry["addresses"]
         ]
         return [f"{_word(len(names), 'service')} {_names(names)} without an address"] if names else []
+
+    def balancers(self) -> t.Iterator[Problem]:
+        """A change from one load balancer to another that stopped half way."""
+        wanted = self._expected["load_balancer"]
+        (layer,) = [entry for entry in self._report["layers"] if entry["name"] == "load_balancer"]
+        there = [one for one in BALANCERS if any(one in workload for workload in layer["workloads"])]
+        others = [one for one in there if one != wanted]
+        if not others or (wanted not in BALANCERS and len(there) == 1):
+            return
+        said = " and ".join(BALANCERS[one] for one in others)
+        here = wanted in there or wanted not in BALANCERS
+        cause = (
+            f"{' and '.join(BALANCERS[one] for one in there)} are in the cluster, and may answer for the same addresses"
+            if here
+            else f"{said} is in the cluster instead of {BALANCERS[wanted]}"
+        )
+        yield _problem(
+            "warning" if here else "error",
+            cause,
+            _title(layer),
+            _names(workload for workload in layer["workloads"] if wanted not in workload),
+            f"{_SITE} --tags load_balancer: it takes away what klubster_load_balancer ({wanted}) does not name, and"
+            " says what holds it. What others brought has to go by hand.",
+        )
 
     def pools(self) -> t.Iterator[Problem]:
         if "pools" in self._told:

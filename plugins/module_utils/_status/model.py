@@ -75,6 +75,10 @@ class Expected(t.TypedDict):
     aliases: list[str]
 
 
+#: how ``why`` of a router begins that was not asked, because the inventory does not say how
+UNASKED = "a variable of it cannot be computed"
+
+
 class RouterLook(t.TypedDict):
     """What is known of a router of the inventory."""
 
@@ -321,6 +325,7 @@ class Report(t.TypedDict):
 
 __all__ = (
     "SCHEMA",
+    "UNASKED",
     "Announced",
     "Api",
     "Claim",

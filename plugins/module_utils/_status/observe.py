@@ -72,8 +72,16 @@ LAYERS = (
     LayerKind("proxy", "Service addresses", "proxy", ("kube-proxy",), essential=True),
     LayerKind("dns", "Names", "dns", ("coredns",), essential=True),
     LayerKind("storage", "Storage", "storage", ("local-path-provisioner",), "local-path-provisioner"),
-    LayerKind("load_balancer", "Load balancer", "load-balancer", ("metallb-controller", "metallb-speaker"), "metallb"),
+    LayerKind(
+        "load_balancer",
+        "Load balancer",
+        "load-balancer",
+        ("metallb-controller", "metallb-speaker", "openelb-controller", "openelb-speaker"),
+        "metallb",
+    ),
 )
+#: load balancers that want the same ports, by a word in the names or namespaces of their workloads
+BALANCERS = {"metallb": "MetalLB", "openelb": "OpenELB"}
 
 
 _PROXIES = {"cilium": ("cilium",), "kube_router": ("kube-router",)}
@@ -483,6 +491,7 @@ def storage_classes_of(snapshot: Snapshot) -> list[StorageClass]:
 
 
 __all__ = (
+    "BALANCERS",
     "CONTROL_PLANE",
     "GRACE",
     "LAYERS",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from ansible_collections.kateskit.klubster.plugins.filter.router_looks import router_looks
 from api import KEY, ApiServing, Rest, certificate
 from router import Device
 from router_models import Data
@@ -56,8 +57,12 @@ class Lab:
             "router_passwords": {"10.10.0.11": SECRET},
             "router_timeout": 1,
         }
-        host = {name: value for name, value in {**host, **more}.items() if value is not None and name != "others"}
-        given = {name: more[name] for name in ("gathered", "api", "look", "others") if name in more}
+        host = {
+            name: value
+            for name, value in {**host, **more}.items()
+            if value is not None and name not in ("others", "made")
+        }
+        given = {name: more[name] for name in ("gathered", "api", "look", "made", "others") if name in more}
         self.device.typed.clear()
         return play(self.folder, host, (SECRET, KEY, OTHER_KEY), *flags, **given)
 
@@ -89,7 +94,9 @@ def test_check_mode_asks_and_changes_nothing(lab: Lab) -> None:
 def test_a_change_is_committed_confirmed_and_saved_once(lab: Lab) -> None:
     rc, said, found = lab.converge("-vvv", "--diff")
     assert rc == 0, said
-    assert found["router"]["changed"]
+    assert (found["router"]["changed"], found["router"]["pending"]) == (True, False)
+    # Nobody else is waited for between the commit and its confirmation.
+    assert "TASK [kateskit.klubster.router : Keep and save the configuration]" not in said
     assert ("protocols", "bgp", "neighbor", "10.10.0.11", "password", SECRET) in lab.device.running
     assert ("protocols", "bgp", "neighbor", "10.10.0.12", "description", "a long one") in lab.device.running
     assert (lab.device.saved, lab.device.deadline) == (lab.device.running, None)
@@ -118,6 +125,14 @@ def test_status_looks_at_sessions(lab: Lab) -> None:
     rc, said, found = lab.converge("--check", look=True)
     assert rc == 0, said
     assert [(one["neighbor"], one["state"]) for one in found["look"]["look"]["sessions"]] == [("10.10.0.11", "Idle")]
+
+
+def test_status_goes_on_without_a_variable_and_names_it(lab: Lab) -> None:
+    rc, said, found = lab.converge(look=True, made=False, router_api_key="{{ vault_r2_key }}")
+    assert rc == 0, said
+    assert (lab.rest.asked, lab.device.typed) == ([], [])
+    (row,) = router_looks({"r2": {"router_kind": "vyos", "__router_look": found["look"]}}, {"routers": ["r2"]})
+    assert (row["why"], row["look"]) == ("a variable of it cannot be computed: 'vault_r2_key' is undefined", {})
 
 
 def test_what_somebody_added_to_our_parts_goes_and_the_rest_stays(lab: Lab) -> None:
@@ -183,6 +198,7 @@ def test_what_the_commit_refuses_changes_nothing(lab: Lab) -> None:
         ({"router_api_key": OTHER_KEY}, "The router does not know the key."),
         ({"router_api_ca_file": None}, "is not believed: self-signed certificate. Fetch who signed it"),
         ({"router_api_key": None}, "router_api_key = None: The API wants a key, given once."),
+        ({"router_api_timeout": 300}, "router_api_timeout = 300: The router goes back after 5 min (router_confirm_minutes)"),
         ({"router_api_port": 1}, "127.0.0.1:1 refused the connection. Is 'service https' on"),
         ({"router_connection": "network_cli", "ansible_connection": "ssh"}, "ansible_connection = 'ssh': VyOS is typed into over network_cli."),
     ],

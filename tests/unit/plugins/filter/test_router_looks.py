@@ -37,6 +37,18 @@ def test_one_whose_look_failed_and_one_that_nobody_asked() -> None:
     assert row()["why"] == ""
 
 
+def test_a_variable_that_is_not_there_is_named() -> None:
+    said = (
+        "Task failed: Finalization of task args for 'kateskit.klubster.vyos_router' failed: Error while resolving value"
+        " for 'api': 'vault_r2_key' is undefined"
+    )
+    found = row(router_kind="vyos", __router_look={"failed": True, "msg": said})
+    assert found["why"] == "a variable of it cannot be computed: 'vault_r2_key' is undefined"
+    said = "1 problem in the input; nothing was changed.\n  - api.key = None: The API wants a key, given once."
+    found = row(router_kind="vyos", __router_look={"failed": True, "msg": said})
+    assert found["why"] == "router_api_key = None: The API wants a key, given once."
+
+
 def test_one_of_another_kind_is_no_fault() -> None:
     found = row(router_kind="vyos", __status_router={"skipped": True})
     assert (found["kind"], found["why"], found["look"]) == ("vyos", "", {})

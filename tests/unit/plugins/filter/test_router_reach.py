@@ -50,3 +50,20 @@ def test_numbers_and_switches_may_be_texts_as_on_a_command_line(tmp_path: Path) 
         f"router_api_ca_file = {str(tmp_path)!r}",
     ]
     assert "No certificate is looked at with validate_certs off." in found[2]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "sessions", "minutes", "needed"),
+    [("120", 30, "5", 0), (210, 30, 5, 0), (211, 30, 5, 6), (300, "30", 5, 7), (120, 30, 0, 4), (5, 600, 10, 12)],
+)
+def test_an_answer_has_to_come_before_the_router_goes_back(
+    timeout: t.Any, sessions: t.Any, minutes: t.Any, needed: int
+) -> None:
+    said = {"router_connection": "http_api", "timeout": sessions, "confirm_minutes": minutes}
+    found = router_reach(said, {**API, "timeout": timeout})
+    assert bool(found) == bool(needed)
+    if needed:
+        assert found[0].startswith(f"router_api_timeout = {timeout}: The router goes back after {minutes} min")
+        assert f"{sessions} s for sessions (router_timeout)" in found[0]
+        assert f"Set router_confirm_minutes: {needed}, or a smaller router_api_timeout." in found[0]
+    assert router_reach({**said, "router_connection": "network_cli"}, {**API, "timeout": timeout}) == []

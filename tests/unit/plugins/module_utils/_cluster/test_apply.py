@@ -472,6 +472,26 @@ def test_removal_waits_for_finalizers_and_says_what_holds() -> None:
         apply(cluster, one(namespace()), timeout=2)
 
 
+def test_a_finalizer_that_nobody_takes_off_is_named_with_a_remedy_before_all_time_is_over() -> None:
+    """Other sets of the call wait meanwhile."""
+    cluster, clock = FakeCluster(), FakeClock()
+    apply(cluster, one(namespace(), definition(), deployment(), pool()), wait=False)
+    held = Ref(POOL, "one", "house")
+    cluster.finalized.add(held)
+    begun = clock.now()
+    with pytest.raises(Timeout) as caught:
+        apply(cluster, one(namespace(), config_map("a")), clock, timeout=600)
+    assert clock.now() - begun == pytest.approx(120, abs=2)
+    said = str(caught.value)
+    assert said.startswith("Likely cause: IPAddressPool house/one waits for its controller to take off the finalizer ")
+    assert "finalizer example.org/hold. Look whether its pods run" in said
+    assert (
+        'kubectl patch ipaddresspool.metallb.io one -n house --type=merge -p \'{"metadata":{"finalizers":null}}\''
+    ) in said
+    assert Ref(DEPLOYMENT, "web", "house") in cluster.objects, "it could take it off yet"
+    assert "After 120 s this was still not ready:\n  - IPAddressPool house/one: is being removed" in said
+
+
 def test_a_controller_stays_until_what_it_has_to_let_go_is_gone() -> None:
     """Its pods take off the finalizers; without them the custom resources would stay for ever."""
     cluster, clock = FakeCluster(), FakeClock()

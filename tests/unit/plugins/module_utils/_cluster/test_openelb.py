@@ -12,6 +12,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from ansible.errors import AnsibleFilterError
+from ansible_collections.kateskit.klubster.plugins.filter.openelb_set import openelb_set
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import layers, manifests, openelb
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.apply import Applier
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Kind, Object
@@ -196,6 +198,30 @@ def built(source: dict[str, t.Any], **changes: t.Any) -> Object:
 
 def objects(found: Object, kind: str) -> list[Object]:
     return [obj for obj in found["definitions"] if obj["kind"] == kind]
+
+
+ONE_RANGE = "A pool of OpenELB (Eip) is one network or range. Make a pool of each."
+ONE_INTERFACE = (
+    "OpenELB answers for a pool on one interface, by the same name on all machines."
+    " Name it, such as interfaces: [eth0]."
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("addresses", ["203.0.113.0/28", "203.0.114.0/28"], ONE_RANGE),
+        ("interfaces", ["eth0", "eth1"], ONE_INTERFACE),
+        ("interfaces", [], ONE_INTERFACE),
+    ],
+)
+def test_a_pool_that_nobody_looked_at_is_refused_as_the_model_does(
+    source: dict[str, t.Any], key: str, value: list[str], said: str
+) -> None:
+    first = {"name": "first", "addresses": ["192.168.1.240/29"], "interfaces": ["eth0"]}
+    with pytest.raises(AnsibleFilterError) as caught:
+        openelb_set(source, pools=[first, {**first, "name": "second", key: value}])
+    assert f"1 problem in the input; nothing was changed.\n  - pools[1].{key} = {value!r}: {said}" in str(caught.value)
 
 
 def test_speakers_do_what_the_pools_need_and_gobgp_listens_to_its_own_machine(source: dict[str, t.Any]) -> None:

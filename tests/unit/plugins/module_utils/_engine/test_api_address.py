@@ -147,6 +147,7 @@ def test_without_a_provider_everything_goes(provider: str, machine: Machine) -> 
 def test_a_pod_that_goes_on_keeps_keepalived_from_starting(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.kube_vip()
     monkeypatch.setattr(kube_vip, "running", lambda *_: True)
+    machine.active.append("k3s.service")
     times = iter([0.0, 1000.0])
     monkeypatch.setattr(kube_vip.time, "monotonic", lambda: next(times))
     with pytest.raises(kube_vip.KubeVipError, match="goes on"):

@@ -17,9 +17,14 @@ HELD = kube_vip.Held("192.0.2.10", "eth0")
 
 
 class Runs(list[list[str]]):
-    """Remembers what was run."""
+    """Remembers what was run, looks left out."""
+
+    k3s = "active"
 
     def __call__(self, argv: t.Sequence[str], **_: t.Any) -> Result:
+        if argv[:2] == ["systemctl", "show"]:
+            assert argv[-1] == "k3s.service"
+            return Result(0, f"ActiveState={self.k3s}\n", "")
         self.append(list(argv))
         return Result(0, "", "")
 
@@ -54,7 +59,8 @@ def test_the_pod_moves_the_apis_address_and_nothing_else() -> None:
         "vip_leaseduration": "5",
         "vip_renewdeadline": "3",
         "vip_retryperiod": "1",
-        "prometheus_server": "127.0.0.1:2112",
+        # Any that is free: another exporter of the node may have 2112.
+        "prometheus_server": "127.0.0.1:0",
         "vip_nodename": "",
     }
     # Kubernetes takes texts only.
@@ -125,6 +131,21 @@ def test_a_kube_vip_that_goes_on_is_named_with_the_remedy(tmp_path: Path) -> Non
     process(tmp_path, 4, "kube-vip", "address=192.0.2.10")
     with pytest.raises(kube_vip.KubeVipError, match=r"192\.0\.2\.10.*systemctl status k3s"):
         kube_vip.give_up("192.0.2.10", HELD, Runs(), proc=tmp_path, patience=0)
+
+
+@pytest.mark.parametrize("state", ["inactive", "failed"])
+def test_nobody_waits_for_a_k3s_that_is_stopped(state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kube_vip.time, "sleep", lambda _: pytest.fail("It waits."))
+    runs = Runs()
+    runs.k3s = state
+    process(tmp_path, 4, "kube-vip", "address=192.0.2.10")
+    with pytest.raises(
+        kube_vip.KubeVipError, match=r"k3s, which would end it, is stopped\..*'systemctl start k3s\.service'"
+    ):
+        kube_vip.give_up("192.0.2.10", HELD, runs, proc=tmp_path)
+    assert not runs, "it has the address still"
+    kube_vip.give_up("192.0.2.10", HELD, runs, proc=tmp_path / "none")
+    assert runs == [["ip", "address", "delete", "192.0.2.10/32", "dev", "eth0"]]
 
 
 def test_an_address_of_the_other_family_is_released() -> None:

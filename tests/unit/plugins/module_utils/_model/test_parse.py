@@ -16,7 +16,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.schema im
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.spec import LocalPath, Pool
 
 sys.path.insert(0, str(Path(__file__).parent))
-from inventories import BAD, REMOVED, Bad, good
+from inventories import BAD, REMOVED, Bad, calico_peer, good
 
 
 def test_a_good_inventory_passes() -> None:
@@ -69,6 +69,14 @@ def test_a_mistake_brings_no_crowd_of_others(bad: Bad) -> None:
         parse(*bad.inventory())
     assert len(caught.value.problems) <= 3, str(caught.value)
     assert "object object" not in str(caught.value)
+
+
+def test_a_word_that_calico_does_not_have_is_refused_once() -> None:
+    bad = calico_peer("a time for keepalive", "keepalive", keepalive=4, hold_time=9)
+    with pytest.raises(InvalidInput) as caught:
+        parse(*bad.inventory())
+    assert [problem.variable for problem in caught.value.problems] == ["klubster_bgp.peers[0].keepalive"]
+    assert "a time for keepalive of its own" in caught.value.problems[0].rule
 
 
 def test_there_are_many_mistakes_in_the_table() -> None:

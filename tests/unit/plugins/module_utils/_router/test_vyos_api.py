@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router import (
     vyos,
     vyos_api,
     vyos_api_sessions,
+    vyos_file,
     vyos_https,
     vyos_session,
 )
@@ -24,7 +27,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._router.parse im
 from ansible_collections.kateskit.klubster.plugins.module_utils._router.vyos_session import VyosError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "vyos_session"))
-from api import KEY, Rest
+from api import KEY, ApiServing, Rest
 from router import Device
 from router_models import FULL, SERVICES, Data
 from router_models import PASSWORDS as PASSWORDS_OF_FULL
@@ -57,7 +60,7 @@ def converge(
     rest.asked.clear()
     rest.device.typed.clear()
     one = way(rest)
-    planned = vyos_session.plan(*subject, vyos_session.look(one))
+    planned = vyos_session.compared(one, subject)
     done = vyos_session.Done()
     if planned.changed:
         done = vyos_session.Change(
@@ -114,10 +117,11 @@ def test_commands_become_operations_with_the_value_as_the_last_word() -> None:
         (401, '{"success": false, "error": "Valid API key is required", "data": null}', "The router does not know the key. Give the one"),
         (403, "<html>", "set service https allow-client address"),
         (404, "<html>404 Not Found</html>", "set service https api keys id NAME key KEY"),
-        (502, "<html>502 Bad Gateway</html>", "no API of VyOS behind it (status 502"),
+        (502, "<html>502 Bad Gateway</html>", "The router's web server got no answer from the API behind it to /x (status 502). Look whether"),
+        (503, "<html>", "whether the API's program runs: 'sudo systemctl status vyos-http-api'"),
         (200, "<html>Welcome</html>", "no API of VyOS behind it (status 200"),
         (200, "[]", "no API of VyOS"),
-        (504, "<html>", "did not wait for the answer"),
+        (504, "<html>", "did not wait for the answer to /x (status 504)"),
         (400, '{"success": false, "error": "Set failed &lt;1-65535&gt;", "data": null}', "The router did not take what /x was asked: Set failed <1-65535>"),
         (500, '{"success": false, "error": "An internal error occured.", "data": null}', "The router's journal says more"),
     ],
@@ -286,6 +290,68 @@ def test_what_is_refused_is_told_without_a_password() -> None:
     assert "h1dden" not in str(caught.value)
 
 
+@pytest.mark.parametrize("confirms", [True, False])
+def test_a_change_that_could_not_be_saved_is_saved_by_the_next_run(confirms: bool) -> None:
+    rest = Rest(Device(), confirms=confirms)
+    converge(rest, MODEL)
+    model = {**MODEL, "prefix_lists": {"a": [{"prefix": "10.0.0.0/8"}]}}
+
+    def fills_up(endpoint: str) -> bool:
+        rest.full = endpoint == "/configure" or rest.full
+        return True
+
+    rest.answers = fills_up
+    with pytest.raises(VyosError, match="works and stays, and it could not be saved") as caught:
+        converge(rest, model)
+    assert "No space left on device" in str(caught.value)
+    assert rest.device.saved != rest.device.running
+    rest.answers, rest.full = lambda _: True, False
+    planned, done = converge(rest, model)
+    assert (planned.changed, planned.difference.empty, done.pending) == (True, True, False)
+    assert edits(rest) == ["save"]
+    assert rest.device.saved == rest.device.running
+    assert not converge(rest, model)[0].changed
+
+
+def test_a_file_that_cannot_be_read_changes_nothing() -> None:
+    rest = Rest(Device())
+    converge(rest, MODEL)
+    rest.device.saved = frozenset()
+    rest.shows_files = False
+    assert not converge(rest, MODEL)[0].changed
+
+
+@versions
+def test_the_file_that_a_router_starts_with_says_the_same_as_its_answers(version: str) -> None:
+    rest = Rest(Device(version))
+    converge(rest, {**FULL, **SERVICES}, PASSWORDS_OF_FULL, watched="none")
+    assert way(rest).kept() == way(rest).paths()
+
+
+HEAD = "########## FILE DATA ##########\n"
+
+
+def test_the_file_has_values_as_json_has_them() -> None:
+    text = (
+        'a {\n    /* x { */\n    b c {\n        d "say \\"hi\\" \\\\ {"\n        d "2"\n        e\n    }\n    f {\n    }\n}\n'
+        '// vyos-config-version: "x"\n'
+    )
+    assert vyos_file.parse(HEAD + text) == {
+        ("a", "b", "c", "d", 'say "hi" \\ {'),
+        ("a", "b", "c", "d", "2"),
+        ("a", "b", "c", "e"),
+        ("a", "f"),
+    }
+
+
+@pytest.mark.parametrize("text", ["a {", "}", 'a "b', "a {\n}\n}"])
+def test_a_file_that_is_cut_is_no_configuration(text: str) -> None:
+    with pytest.raises(vyos_file.Unreadable):
+        vyos_file.parse(HEAD + text)
+    with pytest.raises(vyos_file.Unreadable, match="There is no file"):
+        vyos_file.parse("a")
+
+
 def test_what_others_did_not_save_is_saved_before_a_clock_runs() -> None:
     rest = Rest(Device())
     rest.device.load("set protocols ospf area 0 network 10.0.0.0/8", save=False)
@@ -301,6 +367,23 @@ def test_a_commit_whose_answer_is_lost_is_taken_back_when_it_is_through() -> Non
     rest.answers = lambda endpoint: endpoint != "/configure" or next(lost, True)
     with pytest.raises(VyosError, match="no answer to /configure\nThe configuration is as it was before"):
         converge(rest, MODEL)
+    assert (rest.device.running, rest.device.deadline) == (before, None)
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_commit_is_taken_back_when_the_web_server_answered_for_the_api(status: int) -> None:
+    rest = Rest(Device())
+    before = rest.device.running
+    taken, lost = rest.answer, iter([True])
+
+    def behind(endpoint: str, form: t.Mapping[str, str]) -> tuple[int, str]:
+        said = taken(endpoint, form)
+        return (status, "<html>") if endpoint == "/configure" and next(lost, False) else said
+
+    rest.answer = behind  # type: ignore[method-assign]
+    with pytest.raises(VyosError, match=rf"\(status {status}\)") as caught:
+        converge(rest, MODEL)
+    assert str(caught.value).endswith("The configuration is as it was before.")
     assert (rest.device.running, rest.device.deadline) == (before, None)
 
 
@@ -320,14 +403,14 @@ def test_a_commit_of_which_nothing_is_seen_is_left_alone() -> None:
 
 
 def test_a_router_that_hangs_is_not_asked_for_hours() -> None:
-    time, asked = [0.0], list[str]()
+    now, asked = [0.0], list[str]()
 
     def hangs(endpoint: str, dummy: t.Mapping[str, t.Any]) -> vyos_api.Answer:
         asked.append(endpoint)
-        time[0] += 300
+        now[0] += 300
         raise vyos_api.Unanswered(f"no answer to {endpoint}")
 
-    one = vyos_api.Api(hangs, patience=300, pause=lambda _: None, clock=lambda: time[0])
+    one = vyos_api.Api(hangs, patience=300, pause=lambda _: None, clock=lambda: now[0])
     with pytest.raises(VyosError, match="no answer to /configure"):
         one.commit(["set system host-name r2"], 5)
     assert asked == ["/configure", "/retrieve"]
@@ -358,6 +441,17 @@ def test_when_commands_do_not_bring_it_back_the_clock_or_what_is_saved_does(conf
         assert rest.device.running == before
 
 
+def test_what_could_not_be_loaded_is_not_left_to_the_next_who_commits() -> None:
+    rest = Rest(Device())
+    rest.device.load("set protocols ospf area 0 network 10.0.0.0/8", save=False)
+    rest.load_fails = True
+    with pytest.raises(vyos_api.Refused, match="Commit failed"):
+        way(rest).load_saved()
+    assert OSPF in way(rest).paths()
+    assert rest.left == frozenset()
+    assert [endpoint for endpoint, dummy in rest.asked] == ["/config-file", "/configure", "/retrieve"]
+
+
 def test_routes_are_filtered_again_by_each_session_that_is_up() -> None:
     rest = Rest(Device())
     model = {**MODEL, "prefix_lists": {"a": [{"prefix": "10.0.0.0/8"}]}}
@@ -381,6 +475,52 @@ def test_a_look_says_that_routes_were_not_read() -> None:
 
 
 # --- how it is reached
+
+
+class Listening:
+    """Takes connections and never says a word."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def https(port: int, ca_file: str = "", timeout: float = 30) -> vyos_https.Https:
+    return vyos_https.Https(vyos_https.Settings("127.0.0.1", port, KEY, ca_file, bool(ca_file), timeout))
+
+
+def test_a_router_that_takes_connections_and_says_nothing_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vyos_https, "_CONNECT", 0.2)
+    silent = Listening()
+    begun = time.monotonic()
+    try:
+        with pytest.raises(VyosError, match=r"does not answer\. Is the router up") as caught:
+            https(silent.port)("/show", {"op": "show", "path": ["version"]})
+    finally:
+        silent.close()
+    assert not isinstance(caught.value, vyos_api.Unanswered)
+    assert time.monotonic() - begun < 10
+
+
+def test_a_commit_has_all_of_the_time_and_reading_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vyos_https, "_CONNECT", 1.5)
+    monkeypatch.setattr(vyos_https, "_READ", 0.3)
+    rest = Rest(Device())
+    serving = ApiServing(rest, tmp_path)
+    try:
+        one = https(serving.port, str(serving.certificate))
+        rest.slow = [2]
+        commands = vyos_api.operations(["set protocols ospf area 0 network 10.0.0.0/8"])
+        assert one("/configure", {"commands": commands}).status == 200
+        rest.answers = lambda _: time.sleep(2) is None
+        with pytest.raises(vyos_api.Unanswered) as caught:
+            one("/retrieve", {"op": "showConfig", "path": []})
+    finally:
+        serving.close()
+    assert str(caught.value) == "The router did not answer to /retrieve within 0.3 s. Look whether it is overloaded."
 
 
 GIVEN = {"host": "192.0.2.1", "port": 443, "key": "s3cret-k3y", "timeout": 300}

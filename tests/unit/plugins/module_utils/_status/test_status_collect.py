@@ -257,6 +257,12 @@ def test_a_service_that_openelb_passes_over_is_told() -> None:
     assert web["why"] == "it asks for the pool attic, which does not exist"
 
 
+def test_kinds_that_metallb_left_do_not_hide_openelb() -> None:
+    api = Api({**snapshots.snapshot(), "pools": []})
+    api.instead["/apis/network.kubesphere.io/v1alpha2/eips"] = (200, json.dumps({"items": EIPS[:1]}).encode())
+    assert [one["kind"] for one in gather("", api)["pools"] or []] == ["Eip"]
+
+
 def test_where_openelb_announces_by_l2_alone_nobody_asks_for_peers() -> None:
     assert with_openelb(EIPS[:1])["bgp_peers"] == []
 

@@ -112,6 +112,55 @@ def test_layers_of_the_inventory_that_are_missing() -> None:
     ]
 
 
+def openelb_comes(found: Snapshot) -> None:
+    workload = copy.deepcopy(snapshots.find(found, "Deployment", "controller"))
+    workload["metadata"] |= {
+        "name": "openelb-controller",
+        "namespace": "openelb-system",
+        "labels": {SET_LABEL: "load-balancer-openelb"},
+    }
+    found["workloads"].append(workload)
+
+
+def metallb_goes(found: Snapshot) -> None:
+    openelb_comes(found)
+    found["workloads"] = [one for one in found["workloads"] if one["metadata"]["namespace"] != "metallb-system"]
+
+
+BOTH = "MetalLB and OpenELB are in the cluster, and may answer for the same addresses"
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted", "severity", "cause", "detail"),
+    [
+        (openelb_comes, "metallb", "warning", BOTH, "openelb-system/openelb-controller"),
+        (openelb_comes, "openelb", "warning", BOTH, "metallb-system/controller, metallb-system/speaker"),
+        (openelb_comes, "none", "warning", BOTH, "metallb-system/controller, openelb-system/openelb-controller"),
+        (metallb_goes, "metallb", "error", "OpenELB is in the cluster instead of MetalLB", "openelb-system/"),
+        (
+            lambda _: None,
+            "openelb",
+            "error",
+            "MetalLB is in the cluster instead of OpenELB",
+            "metallb-system/controller, ",
+        ),
+    ],
+)
+def test_a_change_of_the_load_balancer_that_stopped_half_way(
+    change: Change, wanted: str, severity: str, cause: str, detail: str
+) -> None:
+    report = changed(change, load_balancer=wanted)
+    (problem,) = [one for one in report["problems"] if one["cause"] == cause]
+    assert (problem["severity"], problem["subject"]) == (severity, f"layer Load balancer ({wanted})")
+    assert problem["detail"].startswith(detail)
+    assert f"klubster_load_balancer ({wanted})" in problem["remedy"]
+
+
+@pytest.mark.parametrize(("change", "wanted"), [(metallb_goes, "openelb"), (lambda _: None, "none")])
+def test_one_load_balancer_is_no_finding(change: Change, wanted: str) -> None:
+    assert not [one for one in changed(change, load_balancer=wanted)["problems"] if "in the cluster" in one["cause"]]
+
+
 def test_a_load_balancer_without_pool() -> None:
     report = snapshots.report("no_pool", pools=[])
     assert report["healthy"] is True

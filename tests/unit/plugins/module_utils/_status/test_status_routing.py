@@ -374,6 +374,14 @@ def test_an_unreachable_router_is_one_finding_and_not_the_end(world: World) -> N
     assert report["routing"]["routers"][3]["state"] == "silent"
 
 
+def test_a_router_whose_variable_is_lacking_was_not_asked(world: World) -> None:
+    world["router2a"].why = "a variable of it cannot be computed: 'vault_r2_key' is undefined"
+    problem = only(world.report())
+    assert (problem["cause"], problem["subject"]) == ("The router router2a was not asked", "router router2a")
+    assert "'vault_r2_key' is undefined" in problem["detail"]
+    assert problem["remedy"] == "Set the variable in the inventory, or give the vault that has it."
+
+
 def test_sessions_of_an_unreachable_router_with_nodes_are_not_known(world: World) -> None:
     """Nothing says that they are down."""
     world["router2a"].why = "timed out"
