@@ -120,7 +120,7 @@ def test_a_pod_that_wants_too_much_is_refused(
     with pytest.raises(client.ApiException) as caught:
         cluster.core.create_namespaced_pod(namespace, pod)
     assert caught.value.status == 403
-    assert 'violates PodSecurity "restricted:latest"' in str(caught.value.body)
+    assert 'violates PodSecurity "restricted:latest"' in json.loads(caught.value.body)["message"]
     # The same in a namespace that is exempt: it is the profile that refuses, not the pod that is wrong.
     cluster.core.create_namespaced_pod("kube-system", pod, dry_run="All")
 

@@ -11,6 +11,7 @@ restarting the service leaves a difference that the next run sees.
 from __future__ import annotations
 
 import hashlib
+import re
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.record imp
 
 Explain = t.Callable[[str], str]
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
+#: systemd says it of every shim whenever a runtime starts anew; a cause drowns in it
+_PODS_GO_ON = re.compile(
+    r"Found left-over process \d+ \(containerd-shim|usually indicates unclean termination of a previous run"
+)
 
 
 class ServiceFailed(KlubsterError):
@@ -117,14 +122,15 @@ def digest_of(paths: t.Sequence[str], record: Record) -> str:
 
 
 def journal(name: str, run: Runner, lines: int = 60, since: float | None = None) -> str:
-    """The end of a unit's journal; empty when there is none.
+    """The end of a unit's journal; empty when there is none. What systemd says of pods that go on is left out.
 
     :param since: seconds of the epoch; what is older says nothing about what happened now.
     """
     window = [] if since is None else ["--since", f"@{since:.0f}"]
-    return run(
+    said = run(
         ["journalctl", "--unit", name, "--lines", str(lines), *window, "--no-pager", "--output", "cat"], check=False
     ).stdout
+    return "".join(line for line in said.splitlines(keepends=True) if not _PODS_GO_ON.search(line))
 
 
 def _content(path: Path, record: Record) -> str:

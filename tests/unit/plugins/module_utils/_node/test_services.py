@@ -84,3 +84,15 @@ def test_a_failed_start_names_the_cause_first_and_is_tried_again(tmp_path: Path)
         settle(tmp_path, systemd)
     systemd.fails = False
     assert "start" in settle(tmp_path, systemd)
+
+
+def test_a_journal_is_without_what_systemd_says_of_pods() -> None:
+    """Seen on a machine: twelve such lines at the end, and nothing of why k3s did not start."""
+    said = (
+        "level=fatal msg=bad\n"
+        "k3s.service: Found left-over process 3072 (containerd-shim) in control group while starting unit. Ignoring.\n"
+        "This usually indicates unclean termination of a previous run, or service implementation deficiencies.\n"
+        "Starting k3s.service - k3s server...\n"
+    )
+    kept = services.journal("k3s.service", lambda *_args, **_more: Result(0, said, ""))
+    assert kept == "level=fatal msg=bad\nStarting k3s.service - k3s server...\n"
