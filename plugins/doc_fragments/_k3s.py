@@ -68,8 +68,8 @@ options:
     description: What a machine has to know of the pod network. C(kept) is what a living cluster keeps of it.
     type: dict
     default: {}
-  single_node:
-    description: Whether the server takes the user's pods.
+  open_servers:
+    description: Whether servers are open for the user's pods.
     type: bool
     default: false
 """

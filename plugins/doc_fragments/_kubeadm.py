@@ -50,7 +50,7 @@ options:
         whether its provider does kube-proxy's work.
     type: dict
     default: {}
-  single_node:
+  open_servers:
     description: Whether servers are open for the user's pods.
     type: bool
     default: false

@@ -140,6 +140,11 @@ layers:
   returned: success
   type: dict
   sample: {source: bundle, directory: "", mirrors: []}
+open_servers:
+  description: Whether servers are open for the user's pods, as they are where there are no agents.
+  returned: success
+  type: bool
+  sample: false
 single_node:
   description: Whether it is a cluster of one machine.
   returned: success

@@ -93,7 +93,7 @@ class K3sSettings:
     api_name: str
     api_port: int
     api_address: str
-    single_node: bool = False
+    open_servers: bool = False
     embedded: bool = True
     #: whether a pod brings the API's address, so that it comes after the first server
     address_by_pod: bool = False
@@ -415,7 +415,7 @@ class K3s:
 
     def _taints(self, node: NodeSettings) -> list[dict[str, str]]:
         own = [taint_of(written) for written in node.taints]
-        return [dict(CONTROL_PLANE_TAINT), *own] if node.role == "server" and not self.cluster.single_node else own
+        return [dict(CONTROL_PLANE_TAINT), *own] if node.role == "server" and not self.cluster.open_servers else own
 
     def _ca_hash(self) -> str:
         """A server has the CA; an agent has the token that it joined with."""

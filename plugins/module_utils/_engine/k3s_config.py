@@ -99,7 +99,7 @@ class K3sCluster:
     profile: Profile = ""
     #: namespaces of add-ons that need more than the profile allows, and do not say so themselves
     exempt: tuple[str, ...] = ()
-    single_node: bool = False
+    open_servers: bool = False
     #: agents have a token of their own
     agent_token: bool = False
     #: entries of the user for KubeletConfiguration
@@ -135,7 +135,7 @@ def cluster_of(plan: t.Mapping[str, t.Any], **further: t.Any) -> K3sCluster:
         "disabled": tuple(disabled),
         "exempt": tuple(exempt),
         "datastore": "sqlite" if single else "etcd",
-        "single_node": single,
+        "open_servers": bool(plan["open_servers"]),
         "kubelet_config": dict(plan["engine"]["kubelet_config"]),
     }
     return K3sCluster(**{**given, **further})
@@ -276,8 +276,8 @@ def _server(cluster: K3sCluster) -> Config:
 
 
 def _taints(cluster: K3sCluster, machine: K3sMachine) -> tuple[str, ...]:
-    """A server keeps the user's pods away unless it is the only node."""
-    control_plane = (_CONTROL_PLANE_TAINT,) if machine.role == "server" and not cluster.single_node else ()
+    """A server keeps the user's pods away where there are agents."""
+    control_plane = (_CONTROL_PLANE_TAINT,) if machine.role == "server" and not cluster.open_servers else ()
     return (*control_plane, *machine.taints)
 
 

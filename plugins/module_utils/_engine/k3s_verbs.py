@@ -51,7 +51,7 @@ ARGUMENTS: dict[str, t.Any] = {
     },
     "datastore": {"type": "str", "default": "etcd", "choices": ["etcd", "sqlite", "external"]},
     "cni": {"type": "dict", "default": {}},
-    "single_node": {"type": "bool", "default": False},
+    "open_servers": {"type": "bool", "default": False},
     "profile": {"type": "str", "default": "none", "choices": ["none", "cis"]},
 }
 
@@ -80,7 +80,7 @@ def machine_of(params: t.Mapping[str, t.Any], runner: Runner = run, directory: P
             api_name=api["name"],
             api_port=int(api["port"]),
             api_address=api["address"],
-            single_node=bool(params.get("single_node")),
+            open_servers=bool(params.get("open_servers")),
             embedded=params.get("datastore", "etcd") == "etcd",
             address_by_pod=api.get("provider") == "kube_vip",
             kept=dict((params.get("cni") or {}).get("kept") or {}),

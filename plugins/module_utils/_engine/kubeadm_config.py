@@ -56,7 +56,7 @@ class ClusterSettings:
     runtime_socket: str
     kubelet_config: dict[str, t.Any] = field(default_factory=dict)
     kube_proxy_config: dict[str, t.Any] = field(default_factory=dict)
-    single_node: bool = False
+    open_servers: bool = False
     #: False where the provider of the pod network does its work
     has_kube_proxy: bool = True
     #: what of the pod network a living cluster keeps
@@ -236,9 +236,9 @@ def taint_of(written: str) -> dict[str, str]:
 
 
 def taints_of(cluster: ClusterSettings, node: NodeSettings) -> list[dict[str, str]]:
-    """Taints that the node shall have from us: a server keeps the user's pods away unless it is the only node."""
+    """Taints that the node shall have from us: a server keeps the user's pods away where there are agents."""
     taints = [taint_of(written) for written in node.taints]
-    if node.role == "server" and not cluster.single_node:
+    if node.role == "server" and not cluster.open_servers:
         taints.insert(0, dict(CONTROL_PLANE_TAINT))
     return taints
 

@@ -36,7 +36,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "kubelet_config": {"type": "dict", "default": {}},
     "kube_proxy_config": {"type": "dict", "default": {}},
     "cni": {"type": "dict", "default": {}},
-    "single_node": {"type": "bool", "default": False},
+    "open_servers": {"type": "bool", "default": False},
 }
 
 
@@ -232,7 +232,7 @@ def _cluster(params: t.Mapping[str, t.Any]) -> ClusterSettings:
         runtime_socket=KUBEADM.runtime_socket,
         kubelet_config=dict(params.get("kubelet_config") or {}),
         kube_proxy_config=dict(params.get("kube_proxy_config") or {}),
-        single_node=bool(params.get("single_node")),
+        open_servers=bool(params.get("open_servers")),
         has_kube_proxy=not cni.get("service_proxy"),
         kept=dict(cni.get("kept") or {}),
     )

@@ -200,6 +200,7 @@ class _Reader:
             firewall=firewall,
             layers=layers,
             single_node=cluster["klubster_single_node"],
+            open_servers=not self._agents,
             batch=self._batch(cluster["klubster_batch"]),
             canary=canary,
             drain_timeout=cluster["klubster_drain_timeout"],
@@ -429,7 +430,7 @@ class _Reader:
             )
         if servers > 1 and not self._agents:
             self._warnings.append(
-                "There are no agents: pods find no place but on servers, which keep them off unless told otherwise."
+                "There are no agents, so servers take pods too: a pod that needs much takes it from the control plane."
             )
 
     def _archives(self, given: t.Any) -> tuple[str, ...]:

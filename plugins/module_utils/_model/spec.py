@@ -196,8 +196,10 @@ class ClusterSpec:
     names: Names = field(default_factory=Names)
     firewall: Firewall = field(default_factory=Firewall)
     layers: Layers = field(default_factory=Layers)
-    #: optimised for a single node; the server then runs the user's pods
+    #: optimised for a single node
     single_node: bool = False
+    #: servers run the user's pods: nobody else is there
+    open_servers: bool = False
     #: agents changed at the same time
     batch: int = 1
     #: inventory name of the machine that is changed first; empty: none

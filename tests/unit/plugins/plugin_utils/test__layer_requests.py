@@ -68,7 +68,7 @@ def plan(engine: str, bundle: Path, release: Path | str = "", **changes: t.Any) 
         "networks": {},
         "cni": {"node": {"kept": {"provider": "flannel"}, "service_proxy": False, "plugins": True}},
         "images": ["agnhost"],
-        "single_node": False,
+        "open_servers": False,
         "files": {"s1": {K3S.config: "a: 1\n"}},
         "ca_hash": "",
         "engine": {

@@ -284,7 +284,7 @@ def test_another_cluster_and_lost_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_server_says_of_whom_the_cluster_knows_too_little(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, SERVER, single_node=True)
+    machine = Machine(tmp_path, SERVER, open_servers=True)
     machine.k3s.begin("", "")
     gone = NodeSettings("agent2", "192.0.2.22", "agent")
     state = machine.k3s.state([SERVER, AGENT, gone])

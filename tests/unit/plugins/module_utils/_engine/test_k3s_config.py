@@ -216,7 +216,7 @@ def test_another_cni_turns_off_what_k3s_brings() -> None:
     found = config.effective(cluster(cni="none", kube_proxy=False, secrets_encryption=True), server(), {})
     assert (found["flannel-backend"], found["disable-network-policy"]) == ("none", True)
     assert (found["disable-kube-proxy"], found["secrets-encryption"]) == (True, True)
-    assert "node-taint" not in config.effective(cluster(single_node=True), server(), {})
+    assert "node-taint" not in config.effective(cluster(open_servers=True), server(), {})
 
 
 def test_lists_are_joined_and_the_rest_is_replaced() -> None:
@@ -300,6 +300,7 @@ def test_from_a_plan() -> None:
         "cni": {"provider": "none", "backend": "vxlan"},
         "load_balancer": {"provider": "metallb"},
         "storage": {"local_path": {"enabled": True}},
+        "open_servers": True,
         "single_node": True,
         "servers": ["s1"],
         "machines": [

@@ -80,7 +80,7 @@ def test_the_users_entries_win() -> None:
     ],
 )
 def test_taints(node: NodeSettings, single: bool, expected: list[dict[str, str]]) -> None:
-    given = cluster(single_node=single)
+    given = cluster(open_servers=single)
     assert config.taints_of(given, node) == expected
     document = config.join(given, node, INVITATION)[0]
     # An empty list, not nothing: kubeadm taints a server otherwise.

@@ -128,8 +128,19 @@ def test_everything_but_the_name_has_a_default() -> None:
 def test_a_cluster_of_one_machine_on_request() -> None:
     hosts = {"node1": {"klubster_name": "home", "klubster_address": "10.0.0.1", "klubster_single_node": True}}
     spec = parse(hosts, {"servers": ["node1"]}).spec
-    assert spec.single_node
+    assert (spec.single_node, spec.open_servers) == (True, True)
     assert spec.agents == ()
+
+
+def test_servers_take_pods_where_nobody_else_does() -> None:
+    hosts = {
+        f"node{number}": {"klubster_name": "home", "klubster_address": f"10.0.0.{number}"} for number in range(1, 5)
+    }
+    hosts |= {name: {**variables, "klubster_api_address": "10.0.0.1"} for name, variables in hosts.items()}
+    servers = ["node1", "node2", "node3"]
+    alone = parse({name: hosts[name] for name in servers}, {"servers": servers}).spec
+    assert (alone.single_node, alone.open_servers) == (False, True)
+    assert not parse(hosts, {"servers": servers, "agents": ["node4"]}).spec.open_servers
 
 
 @pytest.mark.parametrize(
