@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of the user's own on nodes that reach no registry, by k3s (the stand-in) and by kubeadm: a server, an agent.
 
-The image is one of the bundle's, under other names. Goes by name: `pytest tests/lab/test_image_archives.py --all-causes`.
+The image is one of the bundle's, under other names. By name: `pytest tests/lab/test_image_archives.py --all-causes`.
 """
 
 from __future__ import annotations
