@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
+import urllib3
 from kubernetes import client, config, watch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,7 +185,7 @@ def until(question: t.Callable[[], t.Any], what: str, seconds: float, interval: 
             last = question()
             if last:
                 return last
-        except (OSError, urllib.error.URLError, client.ApiException) as exc:
+        except (OSError, urllib.error.URLError, urllib3.exceptions.HTTPError, client.ApiException) as exc:
             last = exc
         time.sleep(interval)
     raise NotYet(f"{what}: not within {seconds:g} s; last: {last!r}")

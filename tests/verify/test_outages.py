@@ -66,6 +66,16 @@ class Prober:
         return False
 
 
+@contextlib.contextmanager
+def off(inventory: Inventory, *machines: str) -> t.Iterator[None]:
+    """They have no power meanwhile, and get it back whatever happens: the tests after this one need them."""
+    plug(inventory, "off", *machines)
+    try:
+        yield
+    finally:
+        plug(inventory, "on", *machines)
+
+
 def all_ready(cluster: Cluster, count: int) -> bool:
     nodes = cluster.core.list_node().items
     ready = [
@@ -106,9 +116,8 @@ def test_the_api_goes_on_while_any_server_is_down(
     gaps: dict[str, float] = {}
     for server in servers:
         with Prober(cluster) as prober:
-            plug(inventory, "off", server)
-            note(cluster, namespace, f"without-{server}")
-            plug(inventory, "on", server)
+            with off(inventory, server):
+                note(cluster, namespace, f"without-{server}")
             until(lambda: all_ready(cluster, count), f"{server} is back", 180)
         gaps[server] = round(prober.gap, 1)
         assert prober.answers > 10
@@ -124,9 +133,8 @@ def test_the_api_goes_on_while_a_minority_is_down(
     """All that etcd bears at the same time, the first servers among them."""
     lost = servers[: (len(servers) - 1) // 2]
     with Prober(cluster) as prober:
-        plug(inventory, "off", *lost)
-        note(cluster, namespace, "without-a-minority")
-        plug(inventory, "on", *lost)
+        with off(inventory, *lost):
+            note(cluster, namespace, "without-a-minority")
         until(lambda: all_ready(cluster, len(inventory.machines)), f"{', '.join(lost)} are back", 180)
     print(f"longest time without an answer, without {', '.join(lost)}: {prober.gap:.1f} s")
     assert cluster.core.read_namespaced_config_map("without-a-minority", namespace).data
