@@ -198,8 +198,10 @@ class Ground:
         path.write_text(yaml.safe_dump(dict(values)) if values else "{}\n", encoding="utf-8")
 
     def _write_inventory(self) -> Lab:
+        # An earlier round may have been one of another engine.
+        shutil.rmtree(self.inventory, ignore_errors=True)
         group_vars = self.inventory / "group_vars" / "all"
-        group_vars.mkdir(parents=True, exist_ok=True)
+        group_vars.mkdir(parents=True)
         shutil.copy(ROOT / "inventories/lab/group_vars/all.yml", group_vars / "10-lab.yml")
         own: dict[str, t.Any] = {
             "klubster_name": self.name,
@@ -212,10 +214,8 @@ class Ground:
             shutil.copy(k3s / "all/20-k3s.yml", group_vars / "15-k3s.yml")
             shutil.copy(k3s / "servers.yml", group_vars.parent / "servers.yml")
         (group_vars / "20-faults.yml").write_text(yaml.safe_dump(own), encoding="utf-8")
-        given = group_vars / "30-given.yml"
-        given.unlink(missing_ok=True)
         if self._given is not None:
-            shutil.copy(self._given, given)
+            shutil.copy(self._given, group_vars / "30-given.yml")
         groups = {**dict.fromkeys(self.servers, "servers"), **dict.fromkeys(self.agents, "agents")}
         data = {
             "plugin": "kateskit.klubster.lab",
