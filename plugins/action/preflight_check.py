@@ -93,17 +93,17 @@ def _bundle(plan: dict[str, t.Any]) -> tuple[list[Problem], Manifest | None]:
     problems += fetch_manifests(plan)
     problems += chart_problems(plan)
     problems += openelb_problems(plan)
-    own = plan.get("archives") or []
-    if not engine["needs_bundle"]:
-        return [*problems, *image_archives.problems(own)], None
-    try:
-        manifest = Manifest.load(engine["bundle_dir"])
-    except BundleError as exc:
-        rule = "The folder holds a complete bundle."
-        missing = Problem("klubster_bundle_dir", engine["bundle_dir"], rule, str(exc))
-        return [*problems, missing, *image_archives.problems(own)], None
-    problems += [*image_archives.problems(own, manifest), *unfit(manifest, plan)]
-    return [*problems, *damaged(manifest, stamps)], manifest
+    manifest = None
+    if engine["needs_bundle"]:
+        try:
+            manifest = Manifest.load(engine["bundle_dir"])
+        except BundleError as exc:
+            rule = "The folder holds a complete bundle."
+            problems.append(Problem("klubster_bundle_dir", engine["bundle_dir"], rule, str(exc)))
+    problems += image_archives.problems(plan.get("archives") or [], manifest)
+    if manifest is not None:
+        problems += [*unfit(manifest, plan), *damaged(manifest, stamps)]
+    return problems, manifest
 
 
 __all__ = ("ActionModule",)

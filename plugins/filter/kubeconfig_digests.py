@@ -47,9 +47,8 @@ _value:
 
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.filter.lacking_hosts import lacking_hosts
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._looks import engine_settled, looks_of
 
-_NOBODY = ["all", "!all"]
 #: kinds of change after which a server may have other certificates. kubeadm makes them anew for another version; k3s
 #: does when it starts and they are about to end (k3s's documentation, "k3s certificate").
 _RENEWING = {"kubeadm": {"drain"}, "k3s": {"live", "restart", "drain"}}
@@ -59,15 +58,14 @@ _ANY = {"none", "live", "restart", "drain"}
 def kubeconfig_digests(variables: t.Any, groups: t.Any) -> list[str]:
     """Those that still hold."""
     # Where the engine had something to do, its own look is the newer one.
-    settled = lacking_hosts(variables, "engine", groups) == _NOBODY
+    settled, looks = engine_settled(variables, groups), looks_of(variables, groups)
     found = []
     for name in groups.get("servers") or ():
         if name not in variables or "klubster_plan" not in variables[name]:
             continue
         known = variables[name]
         engine = str(known["klubster_plan"]["engine"]["name"])
-        layers = (known.get("__preflight_probe") or {}).get("layers") or {}
-        look = (layers.get(engine) if settled else known.get("engine_node")) or {}
+        look = (looks.get(str(name), {}).get(engine) if settled else known.get("engine_node")) or {}
         if look.get("kubeconfig_sha256") and look.get("change", "drain") not in _RENEWING.get(engine, _ANY):
             found.append(str(look["kubeconfig_sha256"]))
     return found

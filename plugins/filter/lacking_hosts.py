@@ -53,23 +53,22 @@ _value:
 
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.plugin_utils._looks import engine_lacks, looks_of, machines_lack
-from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._looks import (
+    NOBODY,
+    engine_settled,
+    looks_of,
+    machines_lack,
+)
 
 _ALL = ["servers", "agents"]
-#: an empty list would mean all
-_NOBODY = ["all", "!all"]
 
 
 def lacking_hosts(variables: t.Any, part: str, groups: t.Any) -> list[str]:
     """A pattern of hosts."""
+    if part != "machines":
+        return NOBODY if engine_settled(variables, groups) else _ALL
     looks = looks_of(variables, groups)
-    if not looks:
-        return _ALL
-    if part == "machines":
-        return [name for name, layers in looks.items() if machines_lack(layers)] or _NOBODY
-    plan = plain(variables[next(iter(looks))]["klubster_plan"])
-    return _ALL if engine_lacks(looks, plan) else _NOBODY
+    return [name for name, layers in looks.items() if machines_lack(layers)] or NOBODY if looks else _ALL
 
 
 class FilterModule:

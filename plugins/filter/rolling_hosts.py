@@ -51,10 +51,8 @@ _value:
 
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.filter.lacking_hosts import lacking_hosts
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.upgrade import rolling_order
-
-_NOBODY = ["all", "!all"]
+from ansible_collections.kateskit.klubster.plugins.plugin_utils._looks import NOBODY, engine_settled
 
 
 def rolling_hosts(variables: t.Any, part: t.Any, groups: t.Any) -> list[t.Any]:
@@ -66,14 +64,14 @@ def rolling_hosts(variables: t.Any, part: t.Any, groups: t.Any) -> list[t.Any]:
             if node.get("change") in ("restart", "drain"):
                 machines[str(name)] = (role, tuple(str(version) for version in node["node"].get("versions") or ()))
     # Where the engine had nothing to do, its own look is one of an earlier playbook of the same run.
-    if not machines or lacking_hosts(variables, "engine", groups) == _NOBODY:
-        return [1] if part == "batches" else _NOBODY
+    if not machines or engine_settled(variables, groups):
+        return [1] if part == "batches" else NOBODY
     plan = variables[next(iter(machines))]["klubster_plan"]
     canary, batch = str(plan.get("canary") or ""), int(plan["batch"])
     order = rolling_order(machines, str(plan["engine"]["version"]), canary)
     if part == "batches":
         return [1, batch] if canary in order["agents"] else [batch]
-    return order[str(part)] or _NOBODY
+    return order[str(part)] or NOBODY
 
 
 class FilterModule:

@@ -105,7 +105,7 @@ def _perform(given: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     if given["state"] == "read":
         found = kubeconfig.read(path)
         return {"changed": False, "credentials": asdict(found) if found else {}}
-    text, others = None, []
+    text = None
     if given["state"] == "present":
         credentials = [one for one in given["credentials"] if one]
         if not credentials and not check:
@@ -113,10 +113,9 @@ def _perform(given: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
                 "No server has credentials: the cluster was not started. Run the engine layer first, without --check."
             )
         empty = {"ca": "", "certificate": "", "key": ""}
-        text, *others = (
-            kubeconfig.render(cluster, given["server"], kubeconfig.Credentials(**one)) for one in credentials or [empty]
-        )
-    action = kubeconfig.plan(path, cluster, text, others)
+        made = (kubeconfig.Credentials(**one) for one in credentials or [empty])
+        text = kubeconfig.chosen(path, [kubeconfig.render(cluster, given["server"], one) for one in made])
+    action = kubeconfig.plan(path, cluster, text)
     if not check:
         kubeconfig.apply(path, action, text)
     diff = {"before": "", "after": f"{path}: {action}, content masked\n"} if action else {}

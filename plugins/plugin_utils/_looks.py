@@ -16,6 +16,8 @@ from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import pl
 #: what the role preflight registers on each machine
 _LOOK = "__preflight_probe"
 Looks = dict[str, dict[str, t.Any]]
+#: a pattern that matches no host; an empty list would mean all
+NOBODY = ["all", "!all"]
 
 
 def looks_of(variables: t.Any, groups: t.Any) -> Looks:
@@ -33,7 +35,7 @@ def machines_lack(layers: t.Mapping[str, t.Any]) -> bool:
     return not layers or any(entry["lacking"] for entry in below)
 
 
-def engine_lacks(looks: Looks, plan: t.Mapping[str, t.Any]) -> bool:
+def _engine_lacks(looks: Looks, plan: t.Mapping[str, t.Any]) -> bool:
     """Whether a machine lacks anything of the engine, or all of them together have something to do."""
     engine = plan["engine"]
     said = {name: layers.get(engine["name"], {}) for name, layers in looks.items()}
@@ -43,4 +45,10 @@ def engine_lacks(looks: Looks, plan: t.Mapping[str, t.Any]) -> bool:
     return bool(decision["needed"] or decision["refused"])
 
 
-__all__ = ("Looks", "engine_lacks", "looks_of", "machines_lack")
+def engine_settled(variables: t.Any, groups: t.Any) -> bool:
+    """Whether the engine was looked at and has nothing to do: then its own look is one of an earlier playbook."""
+    looks = looks_of(variables, groups)
+    return bool(looks) and not _engine_lacks(looks, plain(variables[next(iter(looks))]["klubster_plan"]))
+
+
+__all__ = ("NOBODY", "Looks", "engine_settled", "looks_of", "machines_lack")

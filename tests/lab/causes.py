@@ -146,6 +146,11 @@ def names(done: subprocess.CompletedProcess[str], cause: str) -> None:
     assert first.startswith(cause), f"{first}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
 
 
+def unchanged(said: str) -> bool:
+    """Whether a playbook ended on its machines, and changed none of them."""
+    return set(re.findall(r"changed=(\d+)", said)) == {"0"}
+
+
 def have_k3s() -> None:
     """The stand-in where inventories/lab_k3s expects it, unless something else was chosen."""
     if any(os.environ.get(name) for name in ("KLUBSTER_TEST_K3S", "KLUBSTER_TEST_K3S_DIR")):

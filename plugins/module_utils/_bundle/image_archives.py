@@ -12,18 +12,18 @@ package ``reference``, which leaves a tag out where there is a digest), so by an
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import re
 import tarfile
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import stamps
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import BundleFile, Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of, write_atomically
+from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of
 
 VARIABLE = "klubster_image_archives"
 #: kind of these files in a table of contents; whoever sends them has just read them
@@ -163,13 +163,11 @@ def entries(paths: t.Sequence[str], cache: Path) -> list[Entry]:
     """
     if not paths:
         return []
-    known = _load(cache)
+    known = stamps.load(cache)
     read: dict[str, t.Any] = {}
     found = [_entry(Path(path), known, read) for path in paths]
     if read != known:
-        # Without it the next run only takes longer.
-        with contextlib.suppress(OSError):
-            write_atomically(cache, (json.dumps(read, indent=0) + "\n").encode(), uid=os.getuid(), gid=os.getgid())
+        stamps.keep(cache, read)
     _compare(found)
     return found
 
@@ -179,8 +177,7 @@ def _entry(path: Path, known: t.Mapping[str, t.Any], read: dict[str, t.Any]) -> 
     try:
         if not path.is_file():
             raise ArchiveError("There is no such file on the controller.", _MAKE)
-        status = path.stat()
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        stamp = stamps.stamp(path)
         last = known.get(str(path)) or {}
         if last.get("stamp") != stamp:
             # Names first: what is no archive is not read to its end.
@@ -202,14 +199,6 @@ def _compare(found: t.Sequence[Entry]) -> None:
             if meant != digest and not entry["rule"]:
                 entry["rule"] = f"{name} in it is another image than that of this name in {first}."
                 entry["remedy"] = "Keep one of the two archives, or make both again of the same image."
-
-
-def _load(path: Path) -> dict[str, t.Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def problems(found: t.Sequence[t.Mapping[str, t.Any]], manifest: Manifest | None = None) -> list[Problem]:
@@ -241,17 +230,8 @@ def with_archives(manifest: Manifest | None, found: t.Sequence[t.Mapping[str, t.
     files = tuple(
         BundleFile(source(entry), Path(entry["path"]), KIND, "", entry["sha256"], int(entry["size"])) for entry in found
     )
-    if manifest is None:
-        return Manifest(Path(), key="", arch="", go="", files=files)
-    return Manifest(
-        manifest.directory,
-        manifest.key,
-        manifest.arch,
-        manifest.go,
-        manifest.components,
-        (*manifest.files, *files),
-        manifest.images,
-    )
+    whole = manifest or Manifest(Path(), key="", arch="", go="")
+    return replace(whole, files=(*whole.files, *files))
 
 
 def source(entry: t.Mapping[str, t.Any]) -> str:

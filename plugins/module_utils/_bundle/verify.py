@@ -10,29 +10,26 @@ a machine is verified there once more, so that a stamp can save time but let not
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle import stamps
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import BundleFile, Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import BUNDLED, images_for
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of, write_atomically
+from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of
 
 _REMEDY = "Build it anew with playbooks/bundle.yml, or copy the bundle again."
 #: what machines and clusters get; licences and the like are not read
 _KINDS = ("binary", "cni", "image", "chart", "manifest")
 
-Stamps = dict[str, list[t.Any]]
-
 
 def damaged(manifest: Manifest, stamps_file: Path, *, variable: str = "klubster_bundle_dir") -> list[Problem]:
     """Problems of the bundle's files; new stamps are kept in ``stamps_file``, which may be deleted at any time."""
-    stamps = _load(stamps_file)
-    known = dict(stamps)
+    before = stamps.load(stamps_file)
+    known = dict(before)
     wanted = [entry for entry in manifest.files if entry.kind in _KINDS]
     problems: list[Problem] = []
     unread: list[tuple[BundleFile, list[t.Any]]] = []
@@ -43,22 +40,18 @@ def damaged(manifest: Manifest, stamps_file: Path, *, variable: str = "klubster_
         elif stamp[0] != entry.size:
             rule = f"The file has {stamp[0]} bytes, and {entry.size} in the bundle's manifest."
             problems.append(Problem(variable, str(entry.path), rule, _REMEDY))
-        elif stamps.get(str(entry.path)) != stamp:
+        elif known.get(str(entry.path)) != stamp:
             unread.append((entry, stamp))
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for (entry, stamp), digest in zip(unread, pool.map(lambda pair: sha256_of(pair[0].path), unread)):
             if digest == entry.sha256:
-                stamps[str(entry.path)] = stamp
+                known[str(entry.path)] = stamp
             else:
-                stamps.pop(str(entry.path), None)
+                known.pop(str(entry.path), None)
                 rule = f"The file's sha256 is {digest[:12]}…, and {entry.sha256[:12]}… in the bundle's manifest."
                 problems.append(Problem(variable, str(entry.path), rule, _REMEDY))
-    if stamps != known:
-        # Without stamps the next run only takes longer.
-        with contextlib.suppress(OSError):
-            write_atomically(
-                stamps_file, (json.dumps(stamps, indent=0) + "\n").encode(), uid=os.getuid(), gid=os.getgid()
-            )
+    if known != before:
+        stamps.keep(stamps_file, known)
     return problems
 
 
@@ -85,18 +78,9 @@ def unfit(manifest: Manifest, plan: t.Mapping[str, t.Any]) -> list[Problem]:
 
 def _stamp(entry: BundleFile) -> list[t.Any] | None:
     try:
-        status = entry.path.stat()
+        return [*stamps.stamp(entry.path), entry.sha256]
     except OSError:
         return None
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, entry.sha256]
-
-
-def _load(path: Path) -> Stamps:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {str(name): list(stamp) for name, stamp in data.items()} if isinstance(data, dict) else {}
 
 
 __all__ = ("damaged", "unfit")

@@ -62,7 +62,7 @@ def _metallb(bundle: Bundle, plan: Plan) -> Object:
         l2_advertisements=load_balancer["l2_advertisements"],
         bgp=load_balancer["bgp"],
         # Else nobody would announce anything.
-        on_servers=not plan["agents"],
+        on_servers=plan["open_servers"],
         pod_networks=plan["networks"]["pod"],
     )
 

@@ -106,10 +106,18 @@ def is_current(path: Path, wanted: t.Collection[str]) -> bool:
     return digest(have) in wanted and mode & 0o7777 == 0o600
 
 
-def plan(path: Path, cluster: str, text: str | None, others: t.Collection[str] = ()) -> Action:
+def chosen(path: Path, texts: t.Sequence[str]) -> str:
+    """Of texts that are as good, each with another server's certificate, the one that stands there, else the first."""
+    try:
+        have = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        have = ""
+    return have if have in texts else texts[0]
+
+
+def plan(path: Path, cluster: str, text: str | None) -> Action:
     """What has to happen with the file; ``text`` None: it shall be gone.
 
-    :param others: texts that are as good, each with another server's certificate; they may stay.
     :raises KubeconfigError: the file is somebody else's.
     """
     try:
@@ -125,7 +133,7 @@ def plan(path: Path, cluster: str, text: str | None, others: t.Collection[str] =
         )
     if text is None:
         return "remove"
-    if have != text and have not in others:
+    if have != text:
         return "replace"
     return "" if path.stat().st_mode & 0o7777 == 0o600 else "mode"
 
@@ -143,6 +151,7 @@ __all__ = (
     "Credentials",
     "KubeconfigError",
     "apply",
+    "chosen",
     "digest",
     "digest_for",
     "is_current",

@@ -200,7 +200,6 @@ class _Reader:
             firewall=firewall,
             layers=layers,
             single_node=cluster["klubster_single_node"],
-            open_servers=not self._agents,
             batch=self._batch(cluster["klubster_batch"]),
             canary=canary,
             drain_timeout=cluster["klubster_drain_timeout"],

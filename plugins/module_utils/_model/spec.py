@@ -198,8 +198,6 @@ class ClusterSpec:
     layers: Layers = field(default_factory=Layers)
     #: optimised for a single node
     single_node: bool = False
-    #: servers run the user's pods: nobody else is there
-    open_servers: bool = False
     #: agents changed at the same time
     batch: int = 1
     #: inventory name of the machine that is changed first; empty: none
@@ -243,6 +241,11 @@ class ClusterSpec:
         return self.engine.source == "bundle" or bool(self.images) or chart
 
     @property
+    def open_servers(self) -> bool:
+        """Whether servers run the user's pods: nobody else is there."""
+        return not self.agents
+
+    @property
     def images(self) -> tuple[str, ...]:
         """Images of the bundle that every node needs besides the engine's own, by their names there."""
         needed = list(PROVIDERS[self.cni_layer].images)
@@ -277,6 +280,7 @@ class ClusterSpec:
         data: dict[str, t.Any] = _plain(asdict(self))
         data["servers"] = [machine.name for machine in self.servers]
         data["agents"] = [machine.name for machine in self.agents]
+        data["open_servers"] = self.open_servers
         data["images"] = list(self.images)
         data["cni"]["layer"] = self.cni_layer
         # What a machine of the cluster has to know of it.

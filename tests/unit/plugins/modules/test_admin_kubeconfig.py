@@ -47,6 +47,9 @@ def test_any_servers_certificate_is_as_good(tmp_path: Path, capsys: pytest.Captu
     assert run(capsys, {**arguments, "credentials": [{}, one]})["changed"]
     # The first server was replaced; the file is another's.
     assert not run(capsys, {**arguments, "credentials": [two, one]})["changed"]
+    path.chmod(0o644)
+    assert run(capsys, {**arguments, "credentials": [two, one]})["changed"]
+    assert ("Y2VydA0" in path.read_text(), path.stat().st_mode & 0o777) == (True, 0o600)
     assert run(capsys, {**arguments, "credentials": [two, three]})["changed"]
     assert "Y2VydA1" in path.read_text()
 

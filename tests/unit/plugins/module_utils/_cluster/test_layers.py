@@ -434,7 +434,7 @@ def test_an_upstream_that_changed_is_told(bundle: FakeBundle, tmp_path: Path) ->
 
 PLAN: Object = {
     "engine": {"name": "kubeadm", "profile": "none"},
-    "agents": ["node2"],
+    "open_servers": False,
     "cni": {"provider": "flannel", "backend": "vxlan", "mtu": None},
     "networks": {"pod": ["10.244.0.0/16"], "dns_domain": "cluster.local"},
     "storage": {"local_path": {"enabled": True, "path": "/data", "class_name": "disk", "default_class": True}},
@@ -476,9 +476,9 @@ def test_layers_are_what_their_own_builders_say(bundle: FakeBundle) -> None:
     assert names == service_names.names_set(bundle, zone="apps.test")
 
 
-@pytest.mark.parametrize(("agents", "wanted"), [(["node2"], False), ([], True)])
-def test_servers_announce_where_nobody_else_is_there(bundle: FakeBundle, agents: list[str], wanted: bool) -> None:
-    (_other, found) = layers.layer_sets(bundle, {**PLAN, "agents": agents}, ["load_balancer"], [])
+@pytest.mark.parametrize("wanted", [False, True])
+def test_servers_announce_where_nobody_else_is_there(bundle: FakeBundle, wanted: bool) -> None:
+    (_other, found) = layers.layer_sets(bundle, {**PLAN, "open_servers": wanted}, ["load_balancer"], [])
     speaker = manifests.container(by_kind(found)["DaemonSet"], "speaker")
     assert ("--ignore-exclude-lb" in (speaker.get("args") or [])) is wanted
 
