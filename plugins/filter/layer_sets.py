@@ -9,8 +9,9 @@ name: layer_sets
 short_description: The cluster objects of all layers of a planned cluster
 version_added: "0.1.0"
 description:
-  - Turns the plan of M(kateskit.klubster.cluster_plan) into the sets of the layers C(cni), C(storage) and
-    C(load_balancer), for one look of M(kateskit.klubster.cluster_status) at all of them.
+  - Turns the plan of M(kateskit.klubster.cluster_plan) into the sets of the layers C(cni), C(storage), C(load_balancer)
+    and C(names), for one look of M(kateskit.klubster.cluster_status) at all of them, and for
+    M(kateskit.klubster.cluster_objects), which applies them together.
   - With the tags of the run, only the layers that were asked for.
 author:
   - KatesKit developers (@kateskit)
@@ -32,6 +33,7 @@ options:
     default: []
 seealso:
   - module: kateskit.klubster.cluster_status
+  - module: kateskit.klubster.cluster_objects
   - module: kateskit.klubster.cluster_plan
 """
 
@@ -46,7 +48,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The sets, for O(kateskit.klubster.cluster_status#module:sets).
+  description: >-
+    The sets, for O(kateskit.klubster.cluster_status#module:sets) and O(kateskit.klubster.cluster_objects#module:sets).
   type: list
   elements: dict
   sample:
@@ -54,23 +57,33 @@ _value:
 """
 
 import typing as t
+from pathlib import Path
 
+from ansible.errors import AnsibleFilterError
+from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.manifest import Manifest
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import layers
-from ansible_collections.kateskit.klubster.plugins.plugin_utils._layers import with_manifests
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.manifests import Bundle
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.upstream import FetchedManifests
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
 def layer_sets(plan: t.Any, run: t.Any = (), skip: t.Any = ()) -> list[dict[str, t.Any]]:
     """All sets of the plan, or those that the tags name."""
-    data, wanted, unwanted = plain(plan), plain(run), plain(skip)
-    # A cluster without layers of ours has no bundle, and nothing is read.
-    bundled = data["layers"]["source"] == "bundle" and data["engine"]["needs_bundle"]
-    built: list[dict[str, t.Any]] = with_manifests(
-        data["engine"]["bundle_dir"],
-        None if bundled else data["layers"]["directory"],
-        lambda bundle: layers.layer_sets(bundle, data, wanted, unwanted),
-    )
-    return built
+    data = plain(plan)
+    try:
+        return layers.layer_sets(_manifests(data), data, plain(run), plain(skip))
+    except KlubsterError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
+def _manifests(data: t.Mapping[str, t.Any]) -> Bundle:
+    """The bundle's, or upstream's own. A cluster without layers of ours has no bundle, and nothing is read."""
+    if data["layers"]["source"] != "bundle" or not data["engine"]["needs_bundle"]:
+        return FetchedManifests(Path(str(data["layers"]["directory"])))
+    if not data["engine"]["bundle_dir"]:
+        raise AnsibleFilterError("No folder of a source bundle was given. Build one with playbooks/bundle.yml.")
+    return Manifest.load(str(data["engine"]["bundle_dir"]))
 
 
 class FilterModule:

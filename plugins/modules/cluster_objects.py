@@ -61,15 +61,11 @@ options:
     type: bool
     default: true
   timeout:
-    description: Seconds for all waiting of the call together.
+    description: Seconds that each of O(sets) may take, after those before it.
     type: int
     default: 300
 seealso:
-  - plugin: kateskit.klubster.flannel_set
-    plugin_type: filter
-  - plugin: kateskit.klubster.local_path_set
-    plugin_type: filter
-  - plugin: kateskit.klubster.metallb_set
+  - plugin: kateskit.klubster.layer_sets
     plugin_type: filter
 """
 

@@ -31,6 +31,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[SmallLab]:
         klubster_engine_download="nodes",
         klubster_engine_mirrors=f"['http://{LAB}:1', 'http://{LAB}:{PORT}']",
         klubster_engine_images="tar",
+        klubster_layers_source="bundle",
     )
     small.playbook("lab_up")
     try:

@@ -119,9 +119,10 @@ class Applier:
                     self._generate(one, step)
                 else:
                     self._satisfy_all(one, [step])
+        # All of them start together; but none gets ready before the pods' network, which an operator may bring.
         for one in present:
+            self._waiter.begin()
             self._wait_ready(one, [Ref.of(obj) for obj in one.base], self._foreign(one, before=True))
-        for one in present:
             if one.custom:
                 self._satisfy_all(one, list(one.custom))
             self._prune(one)

@@ -20,7 +20,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni impor
 Plan = t.Mapping[str, t.Any]
 Values = t.Mapping[str, t.Any]
 VARIABLE = "klubster_cni_chart"
-_OWN = Path(__file__).resolve().parents[3] / "roles" / "cni" / "files"
+_OWN = Path(__file__).resolve().parents[3] / "roles" / "layers" / "files"
 
 
 @dataclass(frozen=True)

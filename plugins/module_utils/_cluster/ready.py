@@ -232,10 +232,14 @@ class Waiter:
 
     def __init__(self, clock: Clock, timeout: float, *, first_pause: float = 0.1, longest_pause: float = 1.0) -> None:
         self._clock = clock
-        self._deadline = clock.now() + timeout
         self._timeout = timeout
         self._first_pause, self._longest_pause = first_pause, longest_pause
         self.waited = 0.0
+        self._deadline = clock.now() + timeout
+
+    def begin(self) -> None:
+        """All the time anew, for what comes next."""
+        self._deadline = self._clock.now() + self._timeout
 
     def until(
         self,

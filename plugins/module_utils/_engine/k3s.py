@@ -49,6 +49,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._files import wr
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import journal, states
 
 _PAUSE = 0.2
+#: seconds between two looks at a service that starts, which takes many; looking takes of what it starts with
+_STARTING = 0.5
 #: seconds in which k3s's controller takes the member of a deleted Node out of etcd
 _LEAVING = 30.0
 #: seconds in which a server that etcd knows votes
@@ -256,9 +258,15 @@ class K3s:
         for path, token in ((self.layout.token, given), (self.layout.agent_token, given_agent)):
             self._write_token(path, tokens.parse(token).short if token else self._read(path) or secrets.token_hex(32))
         self._enter(Marker(self.cluster.name, "init", complete=False))
+        self.arrive()
 
     def join(self, invitation: K3sInvitation) -> None:
         """Join the cluster of a live server."""
+        self.set_out(invitation)
+        self.arrive()
+
+    def set_out(self, invitation: K3sInvitation) -> None:
+        """Begin to join, and wait for nothing: a service that does not start is found out by :meth:`arrive`."""
         own = invitation.server_token if self.is_server else invitation.agent_token
         self._write_token(self.layout.token if self.is_server else self.layout.agent_token, own)
         if self.is_server:
@@ -268,6 +276,20 @@ class K3s:
             # Without a server that answers there it would end, again and again.
             self._await_address()
         self._enter(marker)
+
+    def arrive(self) -> None:
+        """Wait until the machine that set out is part of the cluster.
+
+        :raises EngineError: as :meth:`start`; or it never set out.
+        """
+        marker = self.marker()
+        if marker is None:
+            raise EngineError("This machine has not begun to join. Run again.")
+        self._await_up(since=self._at(self.layout.join_drop_in).stat().st_mtime)
+        if marker.action == "init":
+            # Before the server counts as begun: a run that goes on without the address would fail somewhere else.
+            self._await_address()
+        self._mark(Marker(marker.cluster, marker.action, complete=True, url=marker.url))
 
     def invite(self, *, servers: bool) -> K3sInvitation:
         """On a live server: the tokens that it has written, with the CA's hash."""
@@ -305,17 +327,8 @@ class K3s:
         """
         began = time.time()
         if action:
-            self.run(["systemctl", "reset-failed", self.unit], check=False)
-        before = self._restarts()
-        if action:
-            self.run(["systemctl", "--no-block", action, self.unit])
-        deadline = time.monotonic() + self.timeout
-        while not self._is_up():
-            ends = self._restarts() - before
-            if ends >= _ENDS or time.monotonic() > deadline:
-                what = f"ended {ends} times" if ends >= _ENDS else f"was not ready within {self.timeout:g} s"
-                raise EngineError(self.explained(f"{self.unit} {what}.", since=began))
-            time.sleep(_PAUSE)
+            self._launch(action)
+        self._await_up(began)
 
     def explained(self, what: str, since: float | None = None) -> str:
         """A message that begins with the likely cause and ends with the journal, tokens masked.
@@ -337,11 +350,21 @@ class K3s:
         write_atomically(self._at(self.layout.join_drop_in), self.entry(marker).encode(), mode=0o600)
         self.run(["systemctl", "daemon-reload"])
         self.run(["systemctl", "enable", "--quiet", self.unit])
-        self.start("restart" if self._restarting() else "start")
-        if marker.action == "init":
-            # Before the server counts as begun: a run that goes on without the address would fail somewhere else.
-            self._await_address()
-        self._mark(Marker(marker.cluster, marker.action, complete=True, url=marker.url))
+        self._launch("restart" if self._restarting() else "start")
+
+    def _launch(self, action: t.Literal["start", "restart"]) -> None:
+        self.run(["systemctl", "reset-failed", self.unit], check=False)
+        self.run(["systemctl", "--no-block", action, self.unit])
+
+    def _await_up(self, since: float) -> None:
+        before = self._restarts()
+        deadline = time.monotonic() + self.timeout
+        while not self._is_up():
+            ends = self._restarts() - before
+            if ends >= _ENDS or time.monotonic() > deadline:
+                what = f"ended {ends} times" if ends >= _ENDS else f"was not ready within {self.timeout:g} s"
+                raise EngineError(self.explained(f"{self.unit} {what}.", since=since))
+            time.sleep(_STARTING)
 
     def entry(self, marker: Marker) -> str:
         """How this machine came into the cluster, as a drop-in: it stays as it was, whoever is the first server now."""

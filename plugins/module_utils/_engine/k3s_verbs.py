@@ -28,7 +28,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, managed_files, selinux, services
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
-VERBS = ("present", "begun", "joined", "invited", "labelled", "registered", "snapshotted")
+VERBS = ("present", "begun", "joined", "started", "arrived", "invited", "labelled", "registered", "snapshotted")
 INSTALL_SETS = ("engine", "images")
 _SELINUX = f"{K3S.drop_ins}/15-klubster-selinux.yaml"
 #: options of every module that is about a machine of this engine
@@ -136,7 +136,7 @@ def perform(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     machine, state = machine_of(params), params["state"]
     if state == "present":
         return _keep(machine, params, check=check)
-    if state in {"begun", "joined"}:
+    if state in {"begun", "joined", "started", "arrived"}:
         return _enter(machine, params, check=check)
     if check:
         return Outcome(changed=state != "invited")
@@ -277,8 +277,8 @@ def _settle_service(machine: K3s, found: Settled, record: Record) -> None:
 
 def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Begin a cluster or join one, unless the machine is a node already."""
-    begins = params["state"] == "begun"
-    what = "begins the cluster" if begins else "joins the cluster"
+    state = params["state"]
+    what = "begins the cluster" if state == "begun" else "joins the cluster"
     diff = [{"before": "", "after": f"{machine.node.name} {what} {machine.cluster.name}\n"}]
     if check:
         changed = machine.phase() != "complete"
@@ -286,10 +286,15 @@ def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outco
     with locked(machine.state_directory):
         if machine.phase() == "complete":
             return Outcome()
-        if begins:
+        if state == "begun":
             machine.begin(params["token"] or "", params["agent_token"] or "", params.get("authority"))
-        else:
+        elif state == "joined":
             machine.join(K3sInvitation(**params["invitation"]))
+        elif state == "started":
+            machine.set_out(K3sInvitation(**params["invitation"]))
+            return Outcome(changed=True, diff=diff)
+        else:
+            machine.arrive()
         hardening_of(machine, params).tighten()
         record = Record.load(machine.state_directory)
         service = service_of(machine, wanted_files(machine, params))

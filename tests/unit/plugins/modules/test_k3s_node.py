@@ -45,7 +45,15 @@ def test_a_bare_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize(
     ("state", "changed"),
-    [("begun", True), ("joined", True), ("invited", False), ("labelled", True), ("registered", True)],
+    [
+        ("begun", True),
+        ("joined", True),
+        ("started", True),
+        ("arrived", True),
+        ("invited", False),
+        ("labelled", True),
+        ("registered", True),
+    ],
 )
 def test_check_mode_says_what_would_be_done(state: str, changed: bool, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(capsys, {**GIVEN, "state": state, "invitation": {}})

@@ -624,6 +624,41 @@ def test_several_sets_in_one_call() -> None:
     assert sorted(what for verb, what in cluster.calls if verb == "list") == ["v1/ConfigMap", "v1/Namespace"]
 
 
+def ready(cluster: FakeCluster, name: str) -> None:
+    ref = Ref(Kind("apps/v1", "Deployment"), name, "house")
+    cluster.set_status(ref, observedGeneration=1, replicas=1, updatedReplicas=1, readyReplicas=1, availableReplicas=1)
+
+
+def test_pods_that_need_the_network_start_with_it_and_do_not_keep_it_from_coming() -> None:
+    """An operator makes the network of a custom resource; until then nobody else's pods get ready."""
+    cluster, clock = FakeCluster(), FakeClock()
+    awaited = [{"api_version": "v1", "kind": "ConfigMap", "name": "made", "namespace": "house"}]
+    network = one(namespace(), definition(), pool(), wait_for=awaited, name="cni")
+    volumes = one(deployment("volumes"), name="volumes")
+    seen: list[bool] = []
+
+    def operate() -> None:
+        seen.append(Ref(POOL, "one", "house") in cluster.objects)
+        seen.append(Ref(Kind("apps/v1", "Deployment"), "volumes", "house") in cluster.objects)
+        cluster.add(config_map("made"))
+        ready(cluster, "volumes")
+
+    clock.at(1.0, operate)
+    apply(cluster, network + volumes, clock)
+    assert seen == [True, True]
+
+
+def test_each_set_has_its_own_time() -> None:
+    cluster, clock = FakeCluster(), FakeClock()
+    data = one(namespace(), deployment("slow"), name="slow") + one(deployment("slower"), name="slower")
+    clock.at(1.5, lambda: ready(cluster, "slow"))
+    clock.at(3.0, lambda: ready(cluster, "slower"))
+    apply(cluster, data, clock, timeout=2)
+    clock = FakeClock()
+    with pytest.raises(Timeout, match="After 2 s"):
+        apply(cluster, one(deployment("never"), name="never"), clock, timeout=2)
+
+
 def test_a_webhook_that_left_the_set_does_not_block() -> None:
     cluster = FakeCluster()
     hook = {

@@ -58,14 +58,8 @@ def names(one: Object) -> list[str]:
     return [f"{entry['kind']} {entry.get('name', '')}".strip() for entry in one["wait_for"]]
 
 
-def test_every_choice_has_a_set_and_a_tasks_file() -> None:
+def test_every_choice_has_a_set() -> None:
     assert set(cni_layer._SETS) == set(PROVIDERS)
-    tasks = {path.stem for path in (ROOT / "roles/cni/tasks").glob("*.yml")} - {"main"}
-    assert tasks == set(PROVIDERS)
-    spec = yaml.safe_load((ROOT / "roles/cni/meta/argument_specs.yml").read_text())
-    options = spec["argument_specs"]["main"]["options"]
-    assert options["cni_provider"]["choices"] == list(PROVIDERS)
-    assert options["cni_backend"]["choices"] == [backend.name for backend in PROVIDERS["flannel"].backends]
 
 
 @pytest.mark.parametrize(
@@ -251,18 +245,18 @@ def test_versions_are_the_catalogues_and_the_charts() -> None:
     known = catalogue.load().component("cilium")
     assert known.version == charts.CHARTS["cilium"].version
     assert {image.tag for image in charts.CHARTS["cilium"].images} == {f"v{known.version}"}
-    own = yaml.safe_load((ROOT / "roles/cni/files/kube_router/Chart.yaml").read_text())
+    own = yaml.safe_load((ROOT / "roles/layers/files/kube_router/Chart.yaml").read_text())
     assert own["appVersion"] == charts.CHARTS["kube_router"].version
-    values = yaml.safe_load((ROOT / "roles/cni/files/kube_router/values.yaml").read_text())
+    values = yaml.safe_load((ROOT / "roles/layers/files/kube_router/values.yaml").read_text())
     assert values["image"]["tag"] == f"v{own['appVersion']}"
 
 
 def test_our_chart_knows_every_value_that_we_give(tmp_path: Path) -> None:
     render = Rendered()
     built(render, klubster_cni="kube_router")
-    known = yaml.safe_load((ROOT / "roles/cni/files/kube_router/values.yaml").read_text())
+    known = yaml.safe_load((ROOT / "roles/layers/files/kube_router/values.yaml").read_text())
     assert set(render.values) == set(known)
-    templates = "".join(path.read_text() for path in (ROOT / "roles/cni/files/kube_router/templates").iterdir())
+    templates = "".join(path.read_text() for path in (ROOT / "roles/layers/files/kube_router/templates").iterdir())
     assert [key for key in known if f".Values.{key}" not in templates] == []
 
 

@@ -12,14 +12,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from ansible.errors import AnsibleFilterError
-from ansible_collections.kateskit.klubster.plugins.filter.openelb_set import openelb_set
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import layers, manifests, openelb
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.apply import Applier
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError, Kind, Object
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.openelb_objects import custom_resources
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.sets import Options, parse_sets
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.upstream import FetchedManifests
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import parse
 from fake_cluster import FakeClock, FakeCluster
 from openelb_schemas import SPECS, manifest
@@ -219,8 +218,8 @@ def test_a_pool_that_nobody_looked_at_is_refused_as_the_model_does(
     source: dict[str, t.Any], key: str, value: list[str], said: str
 ) -> None:
     first = {"name": "first", "addresses": ["192.168.1.240/29"], "interfaces": ["eth0"]}
-    with pytest.raises(AnsibleFilterError) as caught:
-        openelb_set(source, pools=[first, {**first, "name": "second", key: value}])
+    with pytest.raises(InvalidInput) as caught:
+        openelb.openelb_set(source, pools=[first, {**first, "name": "second", key: value}])
     assert f"1 problem in the input; nothing was changed.\n  - pools[1].{key} = {value!r}: {said}" in str(caught.value)
 
 
@@ -375,16 +374,3 @@ def test_in_a_living_cluster_metallb_leaves_first(source: dict[str, t.Any]) -> N
     assert gone[0] == "removed IPAddressPool metallb-system/home"
     assert "created Eip home" in changes
     assert run(wanted) == []
-
-
-def test_the_look_and_the_role_say_the_same(source: dict[str, t.Any]) -> None:
-    """What only one of them said would differ for ever, or never be repaired."""
-    data = plan(**FULL)
-    data["load_balancer"]["openelb"] |= {"manifest": source["manifest"]}
-    (_absent, seen) = layers.load_balancer_sets(FetchedManifests(Path("/nowhere")), data)
-    balancer = data["load_balancer"]
-    role = openelb.openelb_set(balancer["openelb"], pools=balancer["pools"], mode=balancer["mode"], bgp=balancer["bgp"])
-    assert seen == role
-    root = Path(__file__).resolve().parents[5]
-    text = (root / "roles" / "load_balancer" / "vars" / "main.yml").read_text(encoding="utf-8")
-    assert "openelb_set(pools=load_balancer_pools, mode=load_balancer_mode,\n     bgp=load_balancer_bgp)" in text

@@ -147,6 +147,29 @@ def test_a_server_invites_and_another_joins_with_the_hash_of_the_ca(tmp_path: Pa
     assert not (agent.root / K3S.token.lstrip("/")).exists()
 
 
+def test_an_agent_sets_out_without_waiting_and_arrives_later(tmp_path: Path) -> None:
+    first = Machine(tmp_path / "1", SERVER)
+    first.k3s.begin("s", "a")
+    agent = Machine(tmp_path / "2", AGENT, said="token CA hash does not match", ends=1)
+    agent.k3s.set_out(first.k3s.invite(servers=False))
+    assert (agent.active, agent.k3s.phase(), agent.restarts) == ("activating", "half", 0)
+    with pytest.raises(EngineError, match=r"k3s-agent\.service ended 3 times"):
+        agent.k3s.arrive()
+    assert agent.k3s.phase() == "half"
+    agent.ends = 0
+    agent.k3s.set_out(first.k3s.invite(servers=False))
+    started = agent.calls.count(["systemctl", "--no-block", "start", agent.k3s.unit])
+    agent.k3s.arrive()
+    assert agent.k3s.phase() == "complete"
+    # It is the service that set out.
+    assert agent.calls.count(["systemctl", "--no-block", "start", agent.k3s.unit]) == started
+
+
+def test_who_did_not_set_out_does_not_arrive(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="has not begun to join"):
+        Machine(tmp_path, AGENT).k3s.arrive()
+
+
 def test_an_address_that_a_pod_brings_is_waited_for(tmp_path: Path) -> None:
     first = Machine(tmp_path / "1", SERVER, address_by_pod=True)
     asked: list[tuple[str, int, str]] = []
