@@ -37,13 +37,13 @@ options:
     description:
       - V(present) keeps the configuration, and restarts the service of a machine that is a node when that changed.
       - V(begun) starts the cluster on this server. V(joined) joins the cluster that O(invitation) leads to.
-      - V(started) begins to join, as V(joined), and does not wait; V(arrived) waits then until the machine is a node.
+      - V(departed) begins to join, as V(joined), and does not wait; V(arrived) waits then until the machine is a node.
       - V(invited) reads the tokens of a live server. V(labelled) gives the Nodes in O(nodes) their labels and
         taints from there. V(registered) restarts a node whose Node object somebody deleted. V(snapshotted) lets k3s
         keep a snapshot of its etcd, with its default retention.
     type: str
     default: present
-    choices: [present, begun, joined, started, arrived, invited, labelled, registered, snapshotted]
+    choices: [present, begun, joined, departed, arrived, invited, labelled, registered, snapshotted]
   nodes:
     description: For V(state=labelled), the machines whose Nodes are looked after.
     type: list
@@ -63,7 +63,7 @@ options:
       - They are placed before the first start; a server that has begun with others is left alone.
     type: dict
   invitation:
-    description: For V(state=joined) and V(state=started), what V(state=invited) returned.
+    description: For V(state=joined) and V(state=departed), what V(state=invited) returned.
     type: dict
   snapshot:
     description: For V(state=snapshotted), the name that the file's name begins with.
@@ -144,7 +144,7 @@ def main() -> None:
             "servers": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 300},
         },
-        required_if=[("state", "joined", ["invitation"]), ("state", "started", ["invitation"])],
+        required_if=[("state", "joined", ["invitation"]), ("state", "departed", ["invitation"])],
         supports_check_mode=True,
     )
     try:

@@ -28,7 +28,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, managed_files, selinux, services
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
-VERBS = ("present", "begun", "joined", "started", "arrived", "invited", "labelled", "registered", "snapshotted")
+VERBS = ("present", "begun", "joined", "departed", "arrived", "invited", "labelled", "registered", "snapshotted")
 INSTALL_SETS = ("engine", "images")
 _SELINUX = f"{K3S.drop_ins}/15-klubster-selinux.yaml"
 #: options of every module that is about a machine of this engine
@@ -136,7 +136,7 @@ def perform(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     machine, state = machine_of(params), params["state"]
     if state == "present":
         return _keep(machine, params, check=check)
-    if state in {"begun", "joined", "started", "arrived"}:
+    if state in {"begun", "joined", "departed", "arrived"}:
         return _enter(machine, params, check=check)
     if check:
         return Outcome(changed=state != "invited")
@@ -290,7 +290,7 @@ def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outco
             machine.begin(params["token"] or "", params["agent_token"] or "", params.get("authority"))
         elif state == "joined":
             machine.join(K3sInvitation(**params["invitation"]))
-        elif state == "started":
+        elif state == "departed":
             machine.set_out(K3sInvitation(**params["invitation"]))
             return Outcome(changed=True, diff=diff)
         else:

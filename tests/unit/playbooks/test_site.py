@@ -17,11 +17,17 @@ NOTHING: dict[str, t.Any] = {"layers": {"none": {"lacking": []}, "machine": {"la
 
 
 def conditions(name: str) -> list[str]:
-    """Of the role in the play that prepares machines."""
+    """Of the only role with this name."""
     plays = yaml.safe_load(SITE.read_text(encoding="utf-8"))
-    (play,) = (play for play in plays if play["name"] == "Prepare the machines")
-    (role,) = (role for role in play["roles"] if role["role"] == f"kateskit.klubster.{name}")
-    return list(role["when"])
+    roles = [role for play in plays for role in play.get("roles") or ()]
+    (found,) = (role["when"] for role in roles if role["role"] == f"kateskit.klubster.{name}")
+    return [found] if isinstance(found, str) else list(found)
+
+
+def runs(name: str, variables: dict[str, t.Any]) -> bool:
+    """Whether the role's conditions hold."""
+    templar = Templar(loader=DataLoader(), variables=variables)
+    return all(templar.evaluate_conditional(trust_as_template(text)) for text in conditions(name))
 
 
 @pytest.mark.parametrize(
@@ -45,6 +51,23 @@ def test_the_apis_address_is_looked_after_on_servers(
         "inventory_hostname": host,
         **({"__preflight_probe": look} if look is not None else {}),
     }
-    templar = Templar(loader=DataLoader(), variables=variables)
-    found = [templar.evaluate_conditional(trust_as_template(text)) for text in conditions("api_address")]
-    assert all(found) is wanted
+    assert runs("api_address", variables) is wanted
+
+
+@pytest.mark.parametrize(
+    ("seen", "kubeconfig", "layers"),
+    [
+        ({"lacking": []}, False, False),
+        ({"lacking": ["kubeconfig"]}, True, False),
+        ({"lacking": ["storage-local-path"]}, False, True),
+        ({"lacking": ["kubeconfig", "cni"]}, True, True),
+        # Nobody looked: the cluster has just begun, or tags left the look out.
+        ({"skipped": True}, True, True),
+        (None, True, True),
+    ],
+)
+def test_layers_that_lack_something_are_looked_after(
+    seen: dict[str, t.Any] | None, kubeconfig: bool, layers: bool
+) -> None:
+    variables = {} if seen is None else {"klubster_seen": seen}
+    assert (runs("kubeconfig", variables), runs("layers", variables)) == (kubeconfig, layers)

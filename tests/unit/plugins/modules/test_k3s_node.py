@@ -48,7 +48,7 @@ def test_a_bare_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     [
         ("begun", True),
         ("joined", True),
-        ("started", True),
+        ("departed", True),
         ("arrived", True),
         ("invited", False),
         ("labelled", True),
