@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import socket
 import traceback
 import typing as t
 from pathlib import Path
@@ -43,10 +44,17 @@ _APPLY = "application/apply-patch+yaml"
 _WORKLOADS = ("CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet")
 #: seconds to connect, seconds to wait for an answer
 _TIMEOUTS = (5, 60)
+#: A server that loses the API's address in the middle of an answer falls silent for good. So the other side is asked
+#: whether it is there, after seconds of silence, every so many seconds, so many times.
+_ALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}
 
 
 class KubeconfigMissing(ClusterError):
     """There is no kubeconfig at the path: as a rule because there is no cluster yet."""
+
+
+class BrokeOff(Unreachable):
+    """The API was reached, and then the connection ended without an answer."""
 
 
 class KubernetesService:
@@ -89,6 +97,7 @@ class KubernetesService:
             allowed_methods=None,
             raise_on_status=False,
         )
+        configuration.socket_options = _socket_options()
         self._server = configuration.host
         self._api = kubernetes.client.ApiClient(configuration)
         folder = Path(cache_dir).expanduser() if cache_dir else _cache_dir()
@@ -161,11 +170,8 @@ class KubernetesService:
     def logs(self, pod: Ref, container: str, *, lines: int, previous: bool) -> str:
         path = f"{self._path(pod)}/log"
         query = [("container", container), ("tailLines", str(lines)), ("previous", "true" if previous else "false")]
-        with self._translated(f"reading the log of {pod}"):
-            response = self._client.request(
-                "get", path, query_params=query, serialize=False, _request_timeout=_TIMEOUTS
-            )
-        return str(response.data.decode(errors="replace"))
+        arguments = {"query_params": query, "serialize": False, "_request_timeout": _TIMEOUTS}
+        return self._answer("get", path, f"reading the log of {pod}", arguments).decode(errors="replace")
 
     def _resource(self, kind: Kind) -> t.Any:
         with self._translated(f"looking up {kind}"):
@@ -181,10 +187,21 @@ class KubernetesService:
         return str(resource.path(name=ref.name, namespace=ref.namespace or None))
 
     def _request(self, method: str, path: str, what: str, **arguments: t.Any) -> Object:
-        with self._translated(what):
-            response = self._client.request(method, path, serialize=False, _request_timeout=_TIMEOUTS, **arguments)
-        answer: Object = json.loads(response.data)
+        arguments |= {"serialize": False, "_request_timeout": _TIMEOUTS}
+        try:
+            data = self._answer(method, path, what, arguments)
+        except BrokeOff:
+            # What was asked for can be asked again; whether something was changed is not known.
+            if method != "get":
+                raise
+            data = self._answer(method, path, what, arguments)
+        answer: Object = json.loads(data)
         return answer
+
+    def _answer(self, method: str, path: str, what: str, arguments: t.Mapping[str, t.Any]) -> bytes:
+        with self._translated(what):
+            # Its body may still be on its way.
+            return bytes(self._client.request(method, path, **arguments).data)
 
     @contextlib.contextmanager
     def _translated(self, what: str) -> t.Iterator[None]:
@@ -195,7 +212,10 @@ class KubernetesService:
         except kubernetes.client.ApiException as exc:
             raise _refused(what, exc.status, exc.reason, exc.body) from exc
         except (urllib3.exceptions.HTTPError, OSError) as exc:
-            raise Unreachable(f"The API {self._server} does not answer: {_root(exc)}") from exc
+            root = _root(exc)
+            never = isinstance(root, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
+            kind = Unreachable if never else BrokeOff
+            raise kind(f"The API {self._server} does not answer: {root}") from exc
 
 
 def _refused(what: str, status: t.Any, reason: t.Any, body: t.Any) -> ClusterError:
@@ -217,6 +237,15 @@ def _refused(what: str, status: t.Any, reason: t.Any, body: t.Any) -> ClusterErr
 def _root(exc: BaseException) -> BaseException:
     reason = getattr(exc, "reason", None)
     return _root(reason) if isinstance(reason, BaseException) else exc
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    known = [(getattr(socket, name), value) for name, value in _ALIVE.items() if hasattr(socket, name)]
+    return [
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        *((socket.IPPROTO_TCP, name, value) for name, value in known),
+    ]
 
 
 def _dry_run(wanted: bool) -> list[tuple[str, str]]:
