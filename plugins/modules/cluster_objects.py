@@ -153,6 +153,12 @@ waited:
   returned: success
   type: float
   sample: 3.2
+waited_for:
+  description: What was missing at the end of each wait of a second or more, with the reason and the seconds.
+  returned: success
+  type: list
+  elements: str
+  sample: ["3.1 s: DaemonSet metallb-system/speaker: 2 of 3 pods are ready"]
 no_cluster:
   description: Why the cluster could not be asked; empty when it was.
   returned: in check mode
@@ -197,6 +203,7 @@ def run(params: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
         "changed": report.changed,
         "sets": report.as_sets(sets),
         "waited": round(report.waited, 2),
+        "waited_for": [f"{seconds:.1f} s: {what}" for seconds, what in report.last if seconds >= 1],
         "diff": report.as_diff(),
     }
     if check:

@@ -129,7 +129,7 @@ class Applier:
             self._wait_ready(one, [Ref.of(obj) for obj in one.custom], self._foreign(one, before=False))
             if self._options.prune:
                 self._write_record(one, one.kinds)
-        self._report.waited = self._waiter.waited
+        self._report.waited, self._report.last = self._waiter.waited, tuple(self._waiter.last)
         return self._report
 
     # What is there

@@ -235,6 +235,8 @@ class Waiter:
         self._timeout = timeout
         self._first_pause, self._longest_pause = first_pause, longest_pause
         self.waited = 0.0
+        #: what kept the longest waits from ending, as it was last seen
+        self.last: list[tuple[float, str]] = []
         self._deadline = clock.now() + timeout
 
     def begin(self) -> None:
@@ -256,14 +258,16 @@ class Waiter:
         :param within: seconds for this alone, of those that are left for all.
         :raises Timeout: the deadline has passed.
         """
-        begin, pause = self._clock.now(), self._first_pause
+        begin, pause, last = self._clock.now(), self._first_pause, dict[str, str]()
         deadline = min(self._deadline, begin + within)
         while True:
             found = _asked(missing)
             now = self._clock.now()
             if not found:
                 self.waited += now - begin
+                self.last += [(now - begin, f"{name}: {why}") for name, why in last.items()]
                 return
+            last = dict(found)
             if now >= deadline:
                 raise Timeout(_timeout_text(min(self._timeout, within), found, _explained(explain, found)))
             self._clock.pause(min(pause, max(deadline - now, 0.01)))

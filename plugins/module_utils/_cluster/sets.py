@@ -284,6 +284,8 @@ class Report:
     #: what check mode found not ready, by set; without check mode it was waited for
     not_ready: dict[str, list[str]] = field(default_factory=dict)
     waited: float = 0.0
+    #: seconds of a wait, and what was missing until its end
+    last: tuple[tuple[float, str], ...] = ()
     #: why there was no API to ask; set in check mode only
     no_cluster: str = ""
 

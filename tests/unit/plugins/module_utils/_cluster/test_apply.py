@@ -530,6 +530,9 @@ def test_workloads_are_waited_for() -> None:
     clock.at(5, lambda: cluster.set_status(ref, updatedReplicas=1, replicas=1, availableReplicas=1))
     report = apply(cluster, one(namespace(), deployment()), clock)
     assert report.waited >= 5
+    assert [what for _seconds, what in report.last] == [
+        "Deployment house/web: 0 of 1 replicas run the newest definition"
+    ]
 
 
 def test_others_are_waited_for() -> None:
