@@ -170,8 +170,7 @@ class KubernetesService:
     def logs(self, pod: Ref, container: str, *, lines: int, previous: bool) -> str:
         path = f"{self._path(pod)}/log"
         query = [("container", container), ("tailLines", str(lines)), ("previous", "true" if previous else "false")]
-        arguments = {"query_params": query, "serialize": False, "_request_timeout": _TIMEOUTS}
-        return self._answer("get", path, f"reading the log of {pod}", arguments).decode(errors="replace")
+        return self._answer("get", path, f"reading the log of {pod}", query_params=query).decode(errors="replace")
 
     def _resource(self, kind: Kind) -> t.Any:
         with self._translated(f"looking up {kind}"):
@@ -187,21 +186,21 @@ class KubernetesService:
         return str(resource.path(name=ref.name, namespace=ref.namespace or None))
 
     def _request(self, method: str, path: str, what: str, **arguments: t.Any) -> Object:
-        arguments |= {"serialize": False, "_request_timeout": _TIMEOUTS}
         try:
-            data = self._answer(method, path, what, arguments)
+            data = self._answer(method, path, what, **arguments)
         except BrokeOff:
             # What was asked for can be asked again; whether something was changed is not known.
             if method != "get":
                 raise
-            data = self._answer(method, path, what, arguments)
+            data = self._answer(method, path, what, **arguments)
         answer: Object = json.loads(data)
         return answer
 
-    def _answer(self, method: str, path: str, what: str, arguments: t.Mapping[str, t.Any]) -> bytes:
+    def _answer(self, method: str, path: str, what: str, **arguments: t.Any) -> bytes:
         with self._translated(what):
+            response = self._client.request(method, path, serialize=False, _request_timeout=_TIMEOUTS, **arguments)
             # Its body may still be on its way.
-            return bytes(self._client.request(method, path, **arguments).data)
+            return bytes(response.data)
 
     @contextlib.contextmanager
     def _translated(self, what: str) -> t.Iterator[None]:

@@ -235,7 +235,7 @@ class Waiter:
         self._timeout = timeout
         self._first_pause, self._longest_pause = first_pause, longest_pause
         self.waited = 0.0
-        #: what kept the longest waits from ending, as it was last seen
+        #: of each wait the seconds, and what was missing when it was last looked
         self.last: list[tuple[float, str]] = []
         self._deadline = clock.now() + timeout
 
