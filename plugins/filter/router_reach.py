@@ -55,7 +55,6 @@ import typing as t
 
 from ansible.module_utils.common.validation import check_type_bool, check_type_int
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput
-from ansible_collections.kateskit.klubster.plugins.module_utils._router import vyos_https
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 #: what the module makes of texts, as they come by -e
@@ -69,6 +68,9 @@ _TYPES: dict[str, t.Callable[[t.Any], t.Any]] = {
 
 def router_reach(variables: t.Any, api: t.Any) -> list[str]:
     """What is wrong, from Ansible's values."""
+    # Ansible reads every filter of a collection before the first one is called; this one is a seldom one, and large.
+    from ansible_collections.kateskit.klubster.plugins.module_utils._router import vyos_https  # noqa: PLC0415
+
     try:
         vyos_https.refuse(_typed(plain(variables)), _typed(plain(api)))
     except InvalidInput as exc:

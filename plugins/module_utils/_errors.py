@@ -55,6 +55,10 @@ class InvalidInput(KlubsterError):
         super().__init__("\n".join(lines))
 
 
+class EngineError(KlubsterError):
+    """The engine did not do what it should; the message begins with the likely cause."""
+
+
 class CommandFailed(KlubsterError):
     """A program ended with an unexpected exit status."""
 
@@ -64,4 +68,4 @@ class CommandFailed(KlubsterError):
         super().__init__(f"{argv[0]} ended with exit status {rc}: {said}")
 
 
-__all__ = ("CommandFailed", "InvalidInput", "KlubsterError", "Problem", "reason")
+__all__ = ("CommandFailed", "EngineError", "InvalidInput", "KlubsterError", "Problem", "reason")

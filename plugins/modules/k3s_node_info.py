@@ -139,22 +139,18 @@ kubeconfig_sha256:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_looks import (
-    K3S_ARGUMENTS,
-    STRANGER,
-    k3s_look,
-)
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_look
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
 
 def main() -> None:
-    module = AnsibleModule(K3S_ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(k3s_look.ARGUMENTS, supports_check_mode=True)
     try:
-        result = k3s_look(module.params)
+        result = k3s_look.look(module.params)
     except KlubsterError as exc:
         module.fail_json(msg=str(exc))
     for path in result["strangers"]:
-        module.warn(STRANGER.format(path=path))
+        module.warn(k3s_look.STRANGER.format(path=path))
     module.exit_json(changed=False, **result)
 
 

@@ -173,17 +173,14 @@ kube_proxy_wanted:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_looks import (
-    KUBEADM_ARGUMENTS,
-    kubeadm_look,
-)
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeadm_look
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 
 
 def main() -> None:
-    module = AnsibleModule(KUBEADM_ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(kubeadm_look.ARGUMENTS, supports_check_mode=True)
     try:
-        result = kubeadm_look(module.params)
+        result = kubeadm_look.look(module.params)
     except KlubsterError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(changed=False, **result)

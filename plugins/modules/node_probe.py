@@ -284,13 +284,15 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import run
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import node_looks
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import architecture
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layer_looks import layer_looks
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layer_looks import (
+    ENGINES,
+    engine_look,
+    layer_looks,
+    warnings_of,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.probe import Peer, Request, System, probe
-
-_ENGINES = {"kubeadm": node_looks.KUBEADM_ARGUMENTS, "k3s": node_looks.K3S_ARGUMENTS}
 
 
 def _architecture() -> str:
@@ -304,14 +306,14 @@ def _architecture() -> str:
 def _completed(layers: dict[str, t.Any], secrets: str) -> dict[str, t.Any]:
     """The engine's options as its own module would have them: what is secret, this architecture, defaults."""
     found = dict(layers)
-    for engine in set(_ENGINES) & set(layers):
+    for engine in set(ENGINES) & set(layers):
         given = dict(layers[engine])
         if "unseen" in given:
             continue
         if engine == "k3s":
             given |= json.loads(secrets or "{}")
             given["programs"] = given["programs"].get(_architecture(), [])
-        validated = ArgumentSpecValidator(_ENGINES[engine]).validate(given)
+        validated = ArgumentSpecValidator(engine_look(engine).arguments).validate(given)
         found[engine] = validated.validated_parameters
         if validated.error_messages:
             found[engine] = {"unseen": "; ".join(validated.error_messages)}
@@ -361,8 +363,8 @@ def main() -> None:
         found = probe(request, System(run))
     except (KlubsterError, OSError) as exc:
         module.fail_json(msg=str(exc))
-    for path in layers.get("k3s", {}).get("strangers", ()):
-        module.warn(node_looks.STRANGER.format(path=path))
+    for warning in warnings_of(layers):
+        module.warn(warning)
     module.exit_json(changed=False, layers=layers, looked=looked, **found)
 
 

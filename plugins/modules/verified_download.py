@@ -149,7 +149,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, reason
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import desired_download
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import secrets_in
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.urls import secrets_in
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.download import DownloadError, fetch, has_sum
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import Client, Limits, shown
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import Client, Limits
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.urls import shown
 
 _LIMITS = Limits(stall=15, total=120)
 

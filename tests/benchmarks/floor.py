@@ -33,6 +33,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.metallb
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import containerd, k3s_units, kubeadm_config  # noqa: E402
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S  # noqa: E402
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, images_for  # noqa: E402
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import NodeSettings  # noqa: E402
 from ansible_collections.kateskit.klubster.plugins.plugin_utils import _release  # noqa: E402
 from cluster import Inventory, Machine, ansible  # noqa: E402
 
@@ -247,7 +248,7 @@ class KubeadmFloor(Floor):
 
     def kubeadm(self, cluster: kubeadm_config.ClusterSettings, machine: Machine) -> str:
         role: t.Literal["server", "agent"] = "server" if machine in self.servers else "agent"
-        node = kubeadm_config.NodeSettings(machine.node_name, machine.address, role)
+        node = NodeSettings(machine.node_name, machine.address, role)
         if machine is self.first:
             documents = kubeadm_config.init(cluster, node)
             documents[0]["bootstrapTokens"] = [{"token": TOKEN, "ttl": "15m0s"}]

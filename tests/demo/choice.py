@@ -22,8 +22,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get i
     GetFailed,
     Limits,
     get,
-    shown,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.urls import shown
 
 #: seconds that the download host has for its answer
 PATIENCE = 3.0

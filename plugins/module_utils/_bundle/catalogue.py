@@ -270,7 +270,7 @@ def parse(text: str, files: Path, overlay: str = "", version: str = "") -> Catal
     data = _data(text)
     problems: list[Problem] = []
     if overlay:
-        _lay_over(data, yaml.safe_load(overlay)[_OVERLAY_VARIABLE], version, problems)
+        _lay_over(data, _read(overlay)[_OVERLAY_VARIABLE], version, problems)
     if problems:
         raise InvalidInput(problems)
     components = [_component(entry, problems) for entry in data["components"]]
@@ -323,8 +323,13 @@ def _text(role_dir: Path) -> str:
 def _data(text: str) -> dict[str, t.Any]:
     if yaml is None:
         raise KlubsterError("Reading the catalogue needs PyYAML: pip install PyYAML")
-    found: dict[str, t.Any] = yaml.safe_load(text)[_VARIABLE]
+    found: dict[str, t.Any] = _read(text)[_VARIABLE]
     return found
+
+
+def _read(text: str) -> t.Any:
+    # The safe loader, in C where there is one: every run reads the catalogue.
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _own_version(text: str) -> str:

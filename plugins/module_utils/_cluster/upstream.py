@@ -17,7 +17,7 @@ from pathlib import Path
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import local_path, metallb
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import DefinitionError
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import sha256_of
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import check_urls
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.urls import check_urls
 
 HOST = "https://raw.githubusercontent.com"
 VARIABLE = "klubster_layers_mirrors"

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass
+
+Role = t.Literal["server", "agent"]
 
 #: what any kubelet makes in passing
 KUBELET_INCIDENTAL = (

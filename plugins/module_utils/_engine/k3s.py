@@ -22,7 +22,6 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
     block_yaml,
     cni_match,
     drain,
-    k3s_match,
     nodes,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_tokens as tokens
@@ -31,20 +30,20 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.diagnosi
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import Etcd, EtcdError, find
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3sLayout
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import version_of_output
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import (
-    CONTROL_PLANE_TAINT,
-    NodeSettings,
-    taint_of,
-)
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import (
     Action,
     Marker,
     read_marker,
     write_marker,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import NodeSettings, taints_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, Phase
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, InvalidInput, Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import (
+    CommandFailed,
+    EngineError,
+    InvalidInput,
+    Problem,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import journal, states
 
@@ -309,7 +308,7 @@ class K3s:
         deadline = time.monotonic() + self.timeout
         while True:
             try:
-                patch = nodes.patch_for(api.get(path), node, self._taints(node))
+                patch = nodes.patch_for(api.get(path), node, taints_of(node, open_servers=self.cluster.open_servers))
                 if patch:
                     api.patch(path, patch)
                 return bool(patch)
@@ -423,10 +422,14 @@ class K3s:
             return Compared()
         known = [machine for machine in machines if machine.name in found]
         return Compared(
-            tuple(m.name for m in known if nodes.patch_for(found[m.name], m, self._taints(m))),
+            tuple(
+                m.name
+                for m in known
+                if nodes.patch_for(found[m.name], m, taints_of(m, open_servers=self.cluster.open_servers))
+            ),
             tuple(machine.name for machine in known if drain.is_ours(found[machine.name])),
             tuple(machine.name for machine in machines if machine.name not in found),
-            tuple(k3s_match.refused(config, found.get(self.node.name, {})) if config is not None else ()),
+            _refused(config, found.get(self.node.name, {})),
         )
 
     def _other_network(self, refused: t.Sequence[Problem], *, ready: bool) -> list[Problem]:
@@ -435,10 +438,6 @@ class K3s:
         if api is None or any("klubster_cni" in problem.variable for problem in refused):
             return list(refused)
         return [*refused, *cni_match.refused(api, self.cluster.kept)]
-
-    def _taints(self, node: NodeSettings) -> list[dict[str, str]]:
-        own = [taint_of(written) for written in node.taints]
-        return [dict(CONTROL_PLANE_TAINT), *own] if node.role == "server" and not self.cluster.open_servers else own
 
     def _ca_hash(self) -> str:
         """A server has the CA; an agent has the token that it joined with."""
@@ -486,6 +485,16 @@ class K3s:
 
     def _at(self, path: str) -> Path:
         return self.root / path.lstrip("/")
+
+
+def _refused(config: t.Mapping[str, t.Any] | None, node: t.Mapping[str, t.Any]) -> tuple[Problem, ...]:
+    """What the running cluster does not bear of a configuration that differs."""
+    if config is None:
+        return ()
+    # Knows every flag, which a look at a machine that lacks nothing can do without.
+    from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_match  # noqa: PLC0415
+
+    return tuple(k3s_match.refused(config, node))
 
 
 def _other_authority(name: str, wanted: str, have: str) -> list[Problem]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import Role
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import Role
 
 _SERVER = "/var/lib/rancher/k3s/server"
 ADMISSION: t.Final = f"{_SERVER}/psa.yaml"

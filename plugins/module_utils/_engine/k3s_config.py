@@ -14,23 +14,28 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import block_yaml, k3s_cis
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_cis
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.containerd import merged
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import Role
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_files import SHARED, render
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import (
     FLAGS,
     SHORT,
-    Release,
-    Role,
     find,
     release,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S, K3sLayout
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import Release
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_rules import broken
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_tokens import HIDDEN, masked
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_values import (
     Value,
     checked,
     split_argument,
+)
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import (
+    CONTROL_PLANE_TAINT,
+    is_reserved,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused, nearest
@@ -42,14 +47,8 @@ Profile = t.Literal["", "cis"]
 VARIABLE = "klubster_k3s_config"
 #: kubelet reads drop-ins from then on
 KUBELET_DROP_INS_SINCE = Release(1, 32, 0, 0)
-_HEAD = "# Written by kateskit.klubster; changes are overwritten.\n"
-_SHARED = "10-klubster-cluster.yaml"
 _JOINING = ("cluster-init", "server")
-_DROP_INS = (_SHARED, K3S.join_drop_in.rpartition("/")[2])
 _KUBELET = "50-klubster.conf"
-# k3s does not start with labels of these domains; they are set through the API.
-_FOREIGN = ("kubernetes.io", "k8s.io")
-_CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule"
 # Options whose value is a list; ours and the user's are one list then.
 _JOINED_OPTIONS = ("enable-admission-plugins", "disable-admission-plugins", "feature-gates")
 #: namespace of our provisioner, whose helper pods make folders on the nodes; MetalLB's says itself that it needs more
@@ -233,7 +232,7 @@ def effective(cluster: K3sCluster, machine: K3sMachine, user: t.Mapping[str, t.A
 
 def ours(cluster: K3sCluster, machine: K3sMachine) -> Config:
     """What the collection decides for a machine."""
-    labels = sorted(f"{key}={value}" for key, value in machine.labels.items() if not _is_reserved(key))
+    labels = sorted(f"{key}={value}" for key, value in machine.labels.items() if not is_reserved(key))
     config: Config = {
         "node-name": machine.node_name,
         "node-ip": machine.addresses,
@@ -277,13 +276,8 @@ def _server(cluster: K3sCluster) -> Config:
 
 def _taints(cluster: K3sCluster, machine: K3sMachine) -> tuple[str, ...]:
     """A server keeps the user's pods away where there are agents."""
-    control_plane = (_CONTROL_PLANE_TAINT,) if machine.role == "server" and not cluster.open_servers else ()
+    control_plane = (CONTROL_PLANE_TAINT,) if machine.role == "server" and not cluster.open_servers else ()
     return (*control_plane, *machine.taints)
-
-
-def _is_reserved(key: str) -> bool:
-    prefix = key.rpartition("/")[0]
-    return any(prefix == domain or prefix.endswith(f".{domain}") for domain in _FOREIGN)
 
 
 def _with_options(under: tuple[str, ...], over: tuple[str, ...]) -> tuple[str, ...]:
@@ -312,58 +306,16 @@ def files(cluster: K3sCluster, config: Config, layout: K3sLayout = K3S) -> dict[
     own = {key: config[key] for key in sorted(config) if key not in (*shared, *_JOINING)}
     result = {layout.config: render(own)}
     if shared:
-        result[f"{layout.drop_ins}/{_SHARED}"] = render(shared)
+        result[f"{layout.drop_ins}/{SHARED}"] = render(shared)
     if cluster.kubelet_config:
         result[f"{layout.kubelet_drop_ins}/{_KUBELET}"] = kubelet_text(cluster)
     return result
-
-
-def render(config: t.Mapping[str, t.Any]) -> str:
-    """The text of a ``config.yaml`` or of one of its drop-ins."""
-    return _HEAD + block_yaml.dumps(config)
 
 
 def kubelet_text(cluster: K3sCluster) -> str:
     """kubelet's drop-in: JSON, which it takes as YAML. Whatever k3s tells kubelet itself stays."""
     ours_ = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}
     return json.dumps(merged(ours_, cluster.kubelet_config), indent=2, sort_keys=True) + "\n"
-
-
-def as_k3s_merges(documents: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
-    """The base file and its drop-ins, in the order of their names, as k3s makes one of them.
-
-    A later key replaces an earlier one; ``key+`` appends, and makes a list of both.
-    """
-    result: dict[str, t.Any] = {}
-    for document in documents:
-        for key, value in document.items():
-            if not key.endswith("+"):
-                result[key] = value
-                continue
-            name = key[:-1]
-            result[name] = [*_as_list(result[name]), *_as_list(value)] if name in result else _as_list(value)
-    return result
-
-
-def read(texts: t.Mapping[str, str], layout: K3sLayout = K3S) -> dict[str, t.Any]:
-    """What files of ours say together: ``texts`` by path, as ``files`` made them.
-
-    :raises YamlError: one of them was not written by us.
-    """
-    drop_ins = sorted(
-        path for path in texts if path.startswith(f"{layout.drop_ins}/") and path.endswith((".yaml", ".yml"))
-    )
-    order = [path for path in (layout.config, *drop_ins) if path in texts]
-    return as_k3s_merges([block_yaml.loads(texts[path]) for path in order])
-
-
-def strangers(names: t.Iterable[str]) -> list[str]:
-    """Files of the drop-in folder that k3s reads and that are not ours: what they say beats what we say."""
-    return sorted(name for name in names if name.endswith((".yaml", ".yml")) and name not in _DROP_INS)
-
-
-def _as_list(value: t.Any) -> list[t.Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _shown(key: str, value: t.Any) -> t.Any:
@@ -385,7 +337,6 @@ __all__ = (
     "Config",
     "K3sCluster",
     "K3sMachine",
-    "as_k3s_merges",
     "check_together",
     "cluster_of",
     "effective",
@@ -393,8 +344,5 @@ __all__ = (
     "kubelet_text",
     "machine_of",
     "ours",
-    "read",
-    "render",
-    "strangers",
     "validate",
 )

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_registries import without_password
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_tokens import HIDDEN
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_values import url
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused, url
 
 _HEAD = "# Written by kateskit.klubster; changes are overwritten.\n"
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]*")

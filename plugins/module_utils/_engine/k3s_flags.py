@@ -14,29 +14,17 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import Role
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import Release
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused, nearest
 
 Kind = t.Literal["str", "int", "bool", "list"]
 Scope = t.Literal["server", "agent", "both"]
-Role = t.Literal["server", "agent"]
 Standing = t.Literal["", "hidden", "experimental", "deprecated"]
 
 #: the table says nothing of older ones
 FIRST_MINOR = 28
 _VERSION = re.compile(r"v?(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(?:\.(0|[1-9][0-9]*))?(?:-[a-z]+[0-9]+)?(?:\+k3s([0-9]+))?")
-
-
-class Release(t.NamedTuple):
-    """A version of k3s; ``build`` is the number behind ``+k3s``."""
-
-    major: int
-    minor: int
-    patch: int = 0
-    build: int = 1
-
-    @property
-    def minor_text(self) -> str:
-        return f"{self.major}.{self.minor}"
 
 
 @dataclass(frozen=True)
@@ -604,8 +592,6 @@ __all__ = (
     "SHORT",
     "Flag",
     "Kind",
-    "Release",
-    "Role",
     "Scope",
     "find",
     "known",

@@ -15,7 +15,7 @@ from pathlib import Path
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_cis
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import Api, ApiError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import EngineError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
 
 _PAUSE = 0.5

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import (
     KUBELET_INCIDENTAL,
     EngineLayout,
+    Role,
 )
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import Release, Role
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import Release
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.cni import INTERFACES, MOUNTS
 
 _DATA = "/var/lib/rancher/k3s"

@@ -15,9 +15,9 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flag
     FLAGS,
     SHORT,
     Flag,
-    Release,
     release,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_release import Release
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_tokens import HIDDEN
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError, Problem
 

@@ -15,9 +15,8 @@ import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import block_yaml
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_tokens import HIDDEN
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_values import url
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused, absolute_path, one_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import Refused, absolute_path, one_of, url
 
 VARIABLE = "klubster_k3s_registries"
 _HEAD = "# Written by kateskit.klubster; changes are overwritten.\n"

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import checksums
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import check_urls, shown
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.urls import check_urls, shown
 
 RELEASES = "https://github.com/k3s-io/k3s/releases/download"
 #: forms of the image archive, the smallest first
@@ -28,6 +28,19 @@ _VERSION = re.compile(
 _STAGES = ("alpha", "beta", "rc", "")
 _MARKS = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDERS = ("tag", "dashed_tag", "file")
+
+
+class Release(t.NamedTuple):
+    """A version of k3s; ``build`` is the number behind ``+k3s``."""
+
+    major: int
+    minor: int
+    patch: int = 0
+    build: int = 1
+
+    @property
+    def minor_text(self) -> str:
+        return f"{self.major}.{self.minor}"
 
 
 @functools.total_ordering

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import Role
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.engine_layout import Role
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3sLayout
 
 _HEAD = "# Written by kateskit.klubster; changes are overwritten. Put your own into a drop-in.\n"

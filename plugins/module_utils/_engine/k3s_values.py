@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import typing as t
-import urllib.parse
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import PACKAGED, Flag
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules import (
@@ -20,6 +19,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._model.rules imp
     interface,
     nearest,
     one_of,
+    url,
 )
 
 Value = t.Union[str, int, bool, tuple[str, ...]]
@@ -211,18 +211,6 @@ def _host_and_port(text: str) -> str:
     return text
 
 
-def url(text: str, schemes: t.Sequence[str] = ("http", "https")) -> str:
-    """A URL with a host and one of these schemes, without blanks."""
-    try:
-        parts = urllib.parse.urlsplit(text)
-        good = bool(parts.hostname) and parts.scheme in schemes and (parts.port is None or parts.port > 0)
-    except ValueError:
-        good = False
-    if not good or re.search(r"\s", text):
-        raise Refused("Here stands a URL.", f"Write it like '{schemes[-1]}://host.example.org:8443'.")
-    return text
-
-
 def _socket(text: str) -> str:
     scheme, separator, path = text.partition("://")
     if separator and scheme != "unix":
@@ -284,4 +272,4 @@ def split_argument(text: str) -> tuple[str, str]:
     return name.rstrip("+-"), value
 
 
-__all__ = ("RETIRED_BACKENDS", "Value", "address", "checked", "network", "split_argument", "url")
+__all__ = ("RETIRED_BACKENDS", "Value", "address", "checked", "network", "split_argument")

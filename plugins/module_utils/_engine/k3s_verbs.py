@@ -13,19 +13,18 @@ from pathlib import Path
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner, run
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import (
     k3s_commands,
-    k3s_config,
     k3s_environment,
+    k3s_files,
     k3s_registries,
     k3s_units,
 )
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.comparison import Change, Look
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s, K3sInvitation, K3sSettings
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_hardening import Hardening
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_verbs import node_of
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import node_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import Settled, settle
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, managed_files, selinux, services
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import EngineError
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import managed_files, selinux, services
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
 VERBS = ("present", "begun", "joined", "departed", "arrived", "invited", "labelled", "registered", "snapshotted")
@@ -167,68 +166,16 @@ def inspect(
     """
     machines = [node_of(entry) for entry in params.get("nodes") or []]
     lives = machine.is_server and machine.phase() == "complete"
-    config = k3s_config.read(params["files"]) if reconfigured and lives else None
+    config = k3s_files.read(params["files"]) if reconfigured and lives else None
     state = machine.state(machines, versions, config, params.get("ca_hash") or "")
     return Outcome(node=asdict(state), machine=dict(params["node"]))
 
 
-def strangers(machine: K3s) -> list[str]:
-    """Drop-ins of others, whose keys beat ours."""
-    folder = machine.root / machine.layout.drop_ins.lstrip("/")
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return [f"{machine.layout.drop_ins}/{name}" for name in k3s_config.strangers(names)]
-
-
-def look(machine: K3s, params: t.Mapping[str, t.Any]) -> Look:
-    """The parts that are not as they shall be: programs, images, config, node; and what changing them means."""
-    record, phase = Record.load(machine.state_directory), machine.phase()
-    hardening = hardening_of(machine, params)
-    programs, images = (
-        install.compare(tuple(install.parse(params[option])), name, record)
-        for name, option in zip(INSTALL_SETS, ("programs", "archives"))
-    )
-    settled = compare(machine, params)
-    change = _change(programs, machine.layout.program)
-    forgotten = k3s_commands.forget(machine.layout, record, machine.root)
-    parts: dict[str, Change] = {
-        "programs": "live" if change == "none" and (forgotten or _commands(machine, record)[1]) else change,
-        "images": _change(images),
-        "config": _change_of(settled, loose=bool(hardening.lacking())),
-        "node": "live" if _lacks_node(machine) else "none",
-    }
-    if phase != "complete":
-        parts = {name: "none" if change == "none" else "live" for name, change in parts.items()}
-    return Look(parts)
-
-
-def _commands(machine: K3s, record: Record) -> tuple[list[managed_files.WantedFile], list[managed_files.Change]]:
+def commands_of(machine: K3s, record: Record) -> tuple[list[managed_files.WantedFile], list[managed_files.Change]]:
     """A set of their own: nothing that runs reads them."""
     k3s_commands.forget(machine.layout, record, machine.root)
     files = k3s_commands.wanted(machine.layout, record, machine.root)
     return files, managed_files.plan(files, k3s_commands.SET, record)
-
-
-def _change(found: install.Comparison, program: str = "") -> Change:
-    """Pods run on while k3s starts anew, but another version may bring another containerd: they go first."""
-    if any(item.path == program for item in found.missing):
-        return "drain"
-    return "live" if found.seen or not found.empty else "none"
-
-
-def _change_of(settled: Settled, *, loose: bool) -> Change:
-    """Modes and accounts are changed while everything runs."""
-    if settled.step.action == "restart":
-        return "restart"
-    return "live" if settled.changed or loose else "none"
-
-
-def _lacks_node(machine: K3s) -> bool:
-    if machine.phase() != "complete" or not machine.running():
-        return True
-    if not machine.is_server:
-        return False
-    api = machine.api()
-    return api is None or not api.ready()
 
 
 def _keep(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
@@ -240,7 +187,7 @@ def _keep(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outcom
             record.note_data(machine.layout.data, machine.layout.incidental)
     found, hardening = compare(machine, params), hardening_of(machine, params)
     action, loose = found.step.action, hardening.lacking()
-    commands, called = _commands(machine, Record.load(machine.state_directory))
+    commands, called = commands_of(machine, Record.load(machine.state_directory))
     if not check:
         with locked(machine.state_directory):
             record = Record.load(machine.state_directory)
@@ -303,4 +250,15 @@ def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outco
     return Outcome(changed=True, diff=diff)
 
 
-__all__ = ("ARGUMENTS", "INSTALL_SETS", "VERBS", "Outcome", "inspect", "look", "machine_of", "perform", "strangers")
+__all__ = (
+    "ARGUMENTS",
+    "INSTALL_SETS",
+    "VERBS",
+    "Outcome",
+    "commands_of",
+    "compare",
+    "hardening_of",
+    "inspect",
+    "machine_of",
+    "perform",
+)

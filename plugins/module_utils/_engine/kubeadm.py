@@ -35,8 +35,13 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker i
     read_marker,
     write_marker,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import NodeSettings, taints_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState, Phase
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, KlubsterError, Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import (
+    CommandFailed,
+    EngineError,
+    Problem,
+)
 from ansible_collections.kateskit.klubster.plugins.module_utils._files import write_atomically
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import journal
 
@@ -50,10 +55,6 @@ _TAG = re.compile(r"^\s*image:\s*\S+:v?(\S+)\s*$", re.MULTILINE)
 _UPGRADE_TIMEOUT = 1800.0
 
 
-class EngineError(KlubsterError):
-    """The engine did not do what it should; the message begins with the likely cause."""
-
-
 def _etcd(layout: Layout) -> Etcd:
     return Etcd(layout.etcd_url, layout.etcd_certificates)
 
@@ -64,7 +65,7 @@ class Kubeadm:
 
     layout: Layout
     cluster: config.ClusterSettings
-    node: config.NodeSettings
+    node: NodeSettings
     run: Runner
     state_directory: Path
     #: tests give another root
@@ -130,7 +131,9 @@ class Kubeadm:
             api_ready=api_ready,
             ca_hash=ca_hash,
             kube_proxy=proxy,
-            node_differs=bool(node and nodes.patch_for(node, self.node, config.taints_of(self.cluster, self.node))),
+            node_differs=bool(
+                node and nodes.patch_for(node, self.node, taints_of(self.node, open_servers=self.cluster.open_servers))
+            ),
             node_name=self.node.name,
             address=self.node.address,
             versions=self._versions(node),
@@ -303,7 +306,7 @@ class Kubeadm:
         self._upgrade_note.unlink()
         return True
 
-    def reconcile(self, node: config.NodeSettings) -> bool:
+    def reconcile(self, node: NodeSettings) -> bool:
         """On a live server: give a Node object its labels and taints; whether that changed it."""
         return self._reconcile(self.api(administrator=True), node)
 
@@ -464,9 +467,9 @@ class Kubeadm:
             return ""
         return str(((found.get("metadata") or {}).get("annotations") or {}).get(_DIGEST, ""))
 
-    def _reconcile(self, api: Api, node: config.NodeSettings) -> bool:
+    def _reconcile(self, api: Api, node: NodeSettings) -> bool:
         path = f"/api/v1/nodes/{node.name}"
-        patch = nodes.patch_for(api.get(path), node, config.taints_of(self.cluster, node))
+        patch = nodes.patch_for(api.get(path), node, taints_of(node, open_servers=self.cluster.open_servers))
         if patch:
             api.patch(path, patch)
         return bool(patch)
@@ -541,4 +544,4 @@ def _empty(folder: Path) -> None:
             entry.unlink()
 
 
-__all__ = ("EngineError", "Kubeadm", "farewell", "reset_arguments")
+__all__ = ("Kubeadm", "farewell", "reset_arguments")

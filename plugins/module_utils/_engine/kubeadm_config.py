@@ -14,27 +14,15 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.containerd import merged
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import (
+    NodeSettings,
+    is_reserved,
+    taints_of,
+)
 
 _API = "kubeadm.k8s.io/v1beta4"
-CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 #: how long a token invites; a join takes seconds
 INVITATION_TTL = "15m0s"
-# kubelet may give itself labels of these kinds only; others are set through the API.
-_FOREIGN = ("kubernetes.io", "k8s.io")
-
-
-@dataclass(frozen=True)
-class NodeSettings:
-    """This machine."""
-
-    name: str
-    address: str
-    role: t.Literal["server", "agent"]
-    labels: dict[str, str] = field(default_factory=dict)
-    #: ``key=value:Effect``
-    taints: tuple[str, ...] = ()
-    #: entries for KubeletConfiguration on this machine only
-    kubelet_config: dict[str, t.Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -225,27 +213,9 @@ def text(documents: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     return "---\n".join(json.dumps(document, indent=2) + "\n" for document in documents)
 
 
-def taint_of(written: str) -> dict[str, str]:
-    """``key=value:Effect`` or ``key:Effect`` as the API has it."""
-    left, dummy, effect = written.rpartition(":")
-    key, dummy, value = left.partition("=")
-    taint = {"key": key, "effect": effect}
-    if value:
-        taint["value"] = value
-    return taint
-
-
-def taints_of(cluster: ClusterSettings, node: NodeSettings) -> list[dict[str, str]]:
-    """Taints that the node shall have from us: a server keeps the user's pods away where there are agents."""
-    taints = [taint_of(written) for written in node.taints]
-    if node.role == "server" and not cluster.open_servers:
-        taints.insert(0, dict(CONTROL_PLANE_TAINT))
-    return taints
-
-
 def _registration(cluster: ClusterSettings, node: NodeSettings) -> dict[str, t.Any]:
     arguments = [{"name": "node-ip", "value": node.address}]
-    labels = {key: value for key, value in sorted(node.labels.items()) if not _is_reserved(key)}
+    labels = {key: value for key, value in sorted(node.labels.items()) if not is_reserved(key)}
     if labels:
         arguments.append({"name": "node-labels", "value": ",".join(f"{k}={v}" for k, v in labels.items())})
     return {
@@ -255,7 +225,7 @@ def _registration(cluster: ClusterSettings, node: NodeSettings) -> dict[str, t.A
         # It looks whether a proxy would stand between pods; kubeadm is run without one. Before 1.34.2 it also fails by
         # itself when built with a Go that reads addresses strictly (kubernetes/kubernetes issue 135013).
         "ignorePreflightErrors": ["HTTPProxyCIDR"],
-        "taints": taints_of(cluster, node),
+        "taints": taints_of(node, open_servers=cluster.open_servers),
         "kubeletExtraArgs": arguments,
     }
 
@@ -264,17 +234,10 @@ def _skipped(cluster: ClusterSettings) -> dict[str, t.Any]:
     return {} if cluster.has_kube_proxy else {"skipPhases": ["addon/kube-proxy"]}
 
 
-def _is_reserved(key: str) -> bool:
-    prefix = key.rpartition("/")[0]
-    return any(prefix == domain or prefix.endswith(f".{domain}") for domain in _FOREIGN)
-
-
 __all__ = (
-    "CONTROL_PLANE_TAINT",
     "INVITATION_TTL",
     "ClusterSettings",
     "Invitation",
-    "NodeSettings",
     "certificates",
     "cluster_configuration",
     "init",
@@ -283,8 +246,6 @@ __all__ = (
     "kubelet",
     "proxy_documents",
     "settings",
-    "taint_of",
-    "taints_of",
     "text",
     "upgrade",
 )

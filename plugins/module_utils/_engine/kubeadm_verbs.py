@@ -12,14 +12,15 @@ from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Runner, run
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import units
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError, Kubeadm
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import Kubeadm
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import (
     ClusterSettings,
     Invitation,
-    NodeSettings,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import node_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import Settled, settle
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import EngineError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import services
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import STATE_DIRECTORY, Record, locked
 
@@ -71,18 +72,6 @@ def machine_of(params: t.Mapping[str, t.Any], runner: Runner = run, directory: P
         raise EngineError(
             f"The option {exc} is missing. Give machines, api and networks as the plan has them."
         ) from exc
-
-
-def node_of(data: t.Mapping[str, t.Any]) -> NodeSettings:
-    """A machine of the plan."""
-    return NodeSettings(
-        name=data["node_name"],
-        address=data["address"],
-        role=data["role"],
-        labels={str(key): str(value) for key, value in (data.get("labels") or {}).items()},
-        taints=tuple(data.get("taints") or ()),
-        kubelet_config=dict(data.get("kubelet_config") or {}),
-    )
 
 
 def perform(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
@@ -238,4 +227,4 @@ def _cluster(params: t.Mapping[str, t.Any]) -> ClusterSettings:
     )
 
 
-__all__ = ("ARGUMENTS", "VERBS", "Outcome", "inspect", "machine_of", "node_of", "perform", "settle_kubelet")
+__all__ = ("ARGUMENTS", "VERBS", "Outcome", "inspect", "machine_of", "perform", "settle_kubelet")

@@ -10,7 +10,10 @@ import hashlib
 import json
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import NodeSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import (
+    CONTROL_PLANE_TAINT,
+    NodeSettings,
+)
 
 _OURS = "klubster.kateskit.dev/owned"
 
@@ -58,7 +61,7 @@ def _taints(
         if identity in identities:
             continue
         # kubeadm gives a server its taint before we note anything.
-        if identity in owned or identity == "node-role.kubernetes.io/control-plane:NoSchedule":
+        if identity in owned or identity == CONTROL_PLANE_TAINT:
             continue
         kept.append(dict(taint))
     mine = []

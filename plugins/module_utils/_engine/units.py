@@ -11,11 +11,11 @@ import typing as t
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.containerd import merged
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import (
     ClusterSettings,
-    NodeSettings,
     kubelet,
     text,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import Layout
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import NodeSettings
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.managed_files import WantedFile
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.services import Service
 

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rules for single values: names, labels, taints, versions, paths.
+"""Rules for single values: names, labels, taints, versions, paths, URLs.
 
 Each function returns the value in its canonical form or raises ``Refused``, which knows the rule and the remedy but
 not the variable: that is added by whoever reads variables.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 import typing as t
+import urllib.parse
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -230,6 +231,18 @@ def image(text: str) -> str:
     return text
 
 
+def url(text: str, schemes: t.Sequence[str] = ("http", "https")) -> str:
+    """A URL with a host and one of these schemes, without blanks."""
+    try:
+        parts = urllib.parse.urlsplit(text)
+        good = bool(parts.hostname) and parts.scheme in schemes and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good or re.search(r"\s", text):
+        raise Refused("Here stands a URL.", f"Write it like '{schemes[-1]}://host.example.org:8443'.")
+    return text
+
+
 def interface(text: str) -> str:
     """The name of a network interface, as Linux takes it."""
     if not 1 <= len(text) <= 15 or text in (".", "..") or re.search(r"[\s/:]", text):
@@ -258,4 +271,5 @@ __all__ = (
     "selector_key",
     "taint",
     "taint_identity",
+    "url",
 )

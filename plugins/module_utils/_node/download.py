@@ -23,11 +23,10 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get i
     Deadline,
     GetFailed,
     Response,
-    check_urls,
     get,
-    shown,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.partial import Origin, Partial, server_id
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.urls import check_urls, shown
 
 _T = t.TypeVar("_T")
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, Problem
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.urls import is_url, shown
 
 _BLOCK = 256 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -76,61 +77,6 @@ class Deadline:
     @property
     def passed(self) -> bool:
         return time.monotonic() >= self._end
-
-
-def shown(url: str) -> str:
-    """The URL as it may be shown: no user, no password, no query."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(a URL that cannot be read)"
-    place = parts.netloc.rpartition("@")[2]
-    return urlunsplit(
-        (parts.scheme, f"***@{place}" if "@" in parts.netloc else place, parts.path, "***" if parts.query else "", "")
-    )
-
-
-def secrets_in(url: str) -> set[str]:
-    """Parts of a URL that nobody shall read in an output."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return {url}
-    user = parts.netloc.rpartition("@")[0]
-    password = user.partition(":")[2]
-    return {text for text in (user, password, unquote(password), parts.query) if text}
-
-
-def check_urls(urls: t.Sequence[str], variable: str) -> None:
-    """Refuse what is no http or https URL.
-
-    :raises InvalidInput: names each.
-    """
-    problems = []
-    for position, url in enumerate(urls):
-        if not _is_url(url):
-            problems.append(
-                Problem(
-                    f"{variable}[{position}]",
-                    shown(url),
-                    "is not an http or https URL with a host, in printable ASCII.",
-                    "Write it like https://mirror.example.org/k3s/file, with %20 for a space.",
-                )
-            )
-    if not urls:
-        problems.append(Problem(variable, [], "is empty.", "Give at least one URL."))
-    if problems:
-        raise InvalidInput(problems)
-
-
-def _is_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return False
-    plain = url.isascii() and url.isprintable() and " " not in url
-    return plain and parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0
 
 
 class Response:
@@ -198,7 +144,7 @@ def get(url: str, headers: t.Mapping[str, str], client: Client, deadline: Deadli
 
 def _target(asked: str, location: str | None) -> str:
     target = urljoin(asked, location or "")
-    if not location or not _is_url(target):
+    if not location or not is_url(target):
         raise GetFailed("redirects to something that is no http or https URL")
     if urlsplit(asked).scheme == "https" and urlsplit(target).scheme != "https":
         raise GetFailed(f"redirects from https to {shown(target)}, which is refused")
@@ -361,4 +307,4 @@ def _opener(client: Client, watch: _Watch) -> urllib.request.OpenerDirector:
     return opener
 
 
-__all__ = ("Client", "Deadline", "GetFailed", "Limits", "Response", "check_urls", "get", "secrets_in", "shown")
+__all__ = ("Client", "Deadline", "GetFailed", "Limits", "Response", "get")

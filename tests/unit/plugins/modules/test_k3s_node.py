@@ -75,7 +75,7 @@ def test_what_the_user_has_put_over_our_commands_is_noted(tmp_path: Path) -> Non
     record.save()
     given = {**GIVEN, "programs": [], "archives": []}
     machine = k3s_verbs.machine_of(given)
-    assert k3s_verbs.look(machine, given).parts["programs"] == "live"
+    assert k3s_look.compare(machine, given).parts["programs"] == "live"
     k3s_commands.forget(K3S, record, tmp_path)
     record.save()
-    assert k3s_verbs.look(machine, given).parts["programs"] == "none"
+    assert k3s_look.compare(machine, given).parts["programs"] == "none"

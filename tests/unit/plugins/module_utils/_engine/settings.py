@@ -7,8 +7,8 @@ import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import (
     ClusterSettings,
-    NodeSettings,
 )
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import NodeSettings
 
 
 def cluster(**changes: t.Any) -> ClusterSettings:

@@ -22,8 +22,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s impo
     leave_etcd,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import NodeSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import NodeSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import EngineError
 
 SERVER = NodeSettings("server1", "192.0.2.11", "server")
 AGENT = NodeSettings("agent1", "192.0.2.21", "agent", labels={"zone": "a"})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import block_yaml, k3s_cis
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import block_yaml, k3s_cis, k3s_files
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_config as config
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_config import K3sMachine
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_flags import (
@@ -256,7 +256,7 @@ def test_files_say_what_is_effective_and_each_key_once() -> None:
     documents = [yaml.safe_load(files[path]) for path in (K3S.config, SHARED)]
     assert not set(documents[0]) & set(documents[1])
     assert documents[0]["write-kubeconfig-mode"] == "0640"
-    assert config.as_k3s_merges(documents) == written(found) == config.read(files)
+    assert k3s_files.as_k3s_merges(documents) == written(found) == k3s_files.read(files)
     assert yaml.safe_load(files[f"{K3S.kubelet_drop_ins}/50-klubster.conf"]) == {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -279,12 +279,12 @@ def test_merging_as_k3s_does() -> None:
         {"a": 2, "list+": ["y"], "text+": "u", "new+": "n"},
         {"list+": "z"},
     ]
-    assert config.as_k3s_merges(documents) == {"a": 2, "list": ["x", "y", "z"], "text": ["t", "u"], "new": ["n"]}
-    assert config.as_k3s_merges([*documents, {"list": ["only"]}])["list"] == ["only"]
+    assert k3s_files.as_k3s_merges(documents) == {"a": 2, "list": ["x", "y", "z"], "text": ["t", "u"], "new": ["n"]}
+    assert k3s_files.as_k3s_merges([*documents, {"list": ["only"]}])["list"] == ["only"]
 
 
 def test_files_of_others_are_seen() -> None:
-    assert config.strangers(["10-klubster-cluster.yaml", "z.yml", "a.yaml", "notes.txt"]) == ["a.yaml", "z.yml"]
+    assert k3s_files.strangers(["10-klubster-cluster.yaml", "z.yml", "a.yaml", "notes.txt"]) == ["a.yaml", "z.yml"]
 
 
 def test_from_a_plan() -> None:
@@ -381,7 +381,7 @@ def test_what_the_user_gave_comes_out_of_the_files(keys: dict[str, t.Any], profi
     given_ = cluster(profile=profile)
     assert config.validate(keys, given_, server()) == []
     found = config.effective(given_, server(), keys)
-    read = config.read(config.files(given_, found))
+    read = k3s_files.read(config.files(given_, found))
     assert read == written(found)
     for key, value in keys.items():
         assert set(value) <= set(read.get(key, [])) if isinstance(value, list) else read[key] == value

@@ -13,9 +13,9 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api impo
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s import K3s, K3sSettings
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_hardening import Hardening
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import EngineError
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import NodeSettings
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.marker import Marker, write_marker
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import NodeSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import EngineError
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Record
 
 

@@ -19,13 +19,13 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._engine.certific
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.etcd import EtcdError, Member
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import (
-    EngineError,
     Kubeadm,
     reset_arguments,
 )
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import Invitation, NodeSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import Invitation
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM
-from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import NodeSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed, EngineError
 from settings import agent, cluster, server
 
 INVITATION = Invitation("api.home.internal:6443", "abcdef.0123456789abcdef", "sha256:00")

@@ -8,8 +8,9 @@ import pytest
 import yaml
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeadm_config as config
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine import nodes, units
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import Invitation, NodeSettings
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_config import Invitation
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM, images_for
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.node_settings import NodeSettings, taints_of
 from settings import agent, cluster, server
 
 TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -81,7 +82,7 @@ def test_the_users_entries_win() -> None:
 )
 def test_taints(node: NodeSettings, single: bool, expected: list[dict[str, str]]) -> None:
     given = cluster(open_servers=single)
-    assert config.taints_of(given, node) == expected
+    assert taints_of(node, open_servers=given.open_servers) == expected
     document = config.join(given, node, INVITATION)[0]
     # An empty list, not nothing: kubeadm taints a server otherwise.
     assert document["nodeRegistration"]["taints"] == expected

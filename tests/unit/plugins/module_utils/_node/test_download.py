@@ -24,13 +24,8 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import I
 from ansible_collections.kateskit.klubster.plugins.module_utils._node import download, partial
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.download import DownloadError, Fetched
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.file_attributes import FileAttributes
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import (
-    Client,
-    Limits,
-    check_urls,
-    secrets_in,
-    shown,
-)
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import Client, Limits
+from ansible_collections.kateskit.klubster.plugins.module_utils._node.urls import check_urls, secrets_in, shown
 from file_server import FileServer, Served
 
 STALL = 0.3

@@ -2,9 +2,10 @@
 # SPDX-FileCopyrightText: KatesKit developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whether a machine is what the tasks of the engine would make of it, and what it takes to change a running one.
+"""What a machine is to its cluster under kubeadm and what it lacks: the answer of ``kubeadm_node_info``.
 
-Asked once, before any of the tasks runs.
+Asked once, before any of the engine's tasks runs: whether the machine is what they would make of it, and what it takes
+to change a running one.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import containerd
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import containerd, kubeadm_verbs, kubeconfig
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import Kubeadm
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm_verbs import settle_kubelet
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.look import Change, Look, look_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.service_set import Settled, settle
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.units import (
@@ -41,45 +42,58 @@ class Wanted:
     lower_oom_score: bool
 
 
-#: what changing a running node means: nothing to do; nothing that runs notices; a service starts anew; pods must go
-Change = t.Literal["none", "live", "restart", "drain"]
-_RANK: tuple[Change, ...] = ("none", "live", "restart", "drain")
+#: options of kubeadm_node_info
+ARGUMENTS: dict[str, t.Any] = kubeadm_verbs.ARGUMENTS | {
+    "install_set": {"type": "str", "required": True},
+    "programs": {"type": "list", "elements": "dict", "default": [], "options": install.FILE_OPTIONS},
+    "image_names": {"type": "list", "elements": "str", "default": []},
+    "image_archives": {"type": "list", "elements": "dict", "default": []},
+    "archives": {"type": "list", "elements": "dict", "default": [], "options": images.ARCHIVE_OPTIONS},
+    "sandbox_image": {"type": "str", "required": True},
+    "cgroup_driver": {"type": "str", "default": "systemd", "choices": ["systemd", "cgroupfs"]},
+    "lower_oom_score": {"type": "bool", "default": True},
+}
 #: programs that run pods, or that the pods' processes are watched by
 _RUNNING = ("bin/containerd", "bin/containerd-shim-runc-v2", "bin/runc", "bin/kubelet")
 
 
-@dataclass(frozen=True)
-class Look:
-    """The parts that are not as they shall be: programs, containerd, images, control_plane, kubelet, node.
+def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """From the options of ``kubeadm_node_info`` to its answer."""
+    machine = kubeadm_verbs.machine_of(params)
+    found = kubeadm_verbs.inspect(machine, params)
+    wanted = Wanted(
+        install_set=params["install_set"],
+        programs=tuple(install.parse(params["programs"])),
+        images=tuple(images.WantedImage(**entry) for entry in params["archives"]),
+        runtime_config=containerd.config(
+            sandbox_image=params["sandbox_image"],
+            systemd_cgroup=params["cgroup_driver"] == "systemd",
+            lower_oom_score=params["lower_oom_score"],
+        ),
+        lower_oom_score=params["lower_oom_score"],
+    )
+    seen = compare(machine, wanted, NodeState(**(found.node or {})))
+    return {
+        "lacking": seen.lacking,
+        "change": seen.change,
+        "node": found.node,
+        "machine": found.machine,
+        "kubeconfig_sha256": kubeconfig.digest_for(machine.root / machine.layout.kubeconfig.lstrip("/"), params),
+        "kube_proxy_wanted": found.kube_proxy_wanted,
+    }
 
-    A file that was touched counts, even if its content is right: the task then looks at it and writes that down.
-    """
 
-    parts: t.Mapping[str, Change]
-
-    @property
-    def lacking(self) -> list[str]:
-        return [name for name, change in self.parts.items() if change != "none"]
-
-    @property
-    def change(self) -> Change:
-        """The gravest change of all parts."""
-        return max(self.parts.values(), key=_RANK.index, default="none")
-
-
-def look(machine: Kubeadm, wanted: Wanted, state: NodeState) -> Look:
-    """Compare a machine with what is wanted. What is no node yet is changed without anybody noticing."""
+def compare(machine: Kubeadm, wanted: Wanted, state: NodeState) -> Look:
+    """Compare a machine with what is wanted: programs, containerd, images, control_plane, kubelet, node."""
     parts: dict[str, Change] = {
         "programs": _programs(machine, wanted),
         "containerd": _containerd(machine, wanted),
         "images": _images(machine, wanted),
         "control_plane": "drain" if state.phase == "complete" and machine.control_plane_differs() else "none",
-        "kubelet": _service(settle_kubelet(machine, joined=state.phase == "complete", check=True)),
+        "kubelet": _service(kubeadm_verbs.settle_kubelet(machine, joined=state.phase == "complete", check=True)),
         "node": "live" if _node(machine, state) else "none",
     }
-    if state.phase != "complete":
-        parts = {name: "none" if change == "none" else "live" for name, change in parts.items()}
-    return Look(parts)
+    return look_of(parts, is_node=state.phase == "complete")
 
 
 def _programs(machine: Kubeadm, wanted: Wanted) -> Change:
@@ -122,4 +136,4 @@ def _node(machine: Kubeadm, state: NodeState) -> bool:
     return machine.is_forgotten()
 
 
-__all__ = ("Change", "Look", "Wanted", "look")
+__all__ = ("ARGUMENTS", "Wanted", "compare", "look")

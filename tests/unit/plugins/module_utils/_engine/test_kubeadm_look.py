@@ -9,10 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.kateskit.klubster.plugins.module_utils._command import Result
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import comparison
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import kubeadm_look, kubeadm_verbs
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.api import ApiError
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.kubeadm import Kubeadm
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.layout import KUBEADM
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine.look import Change, Look
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.states import NodeState
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import CommandFailed
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.images import WantedImage
@@ -62,12 +63,12 @@ class Site:
     def lacking(self) -> list[str]:
         return self.look().lacking
 
-    def look(self) -> comparison.Look:
+    def look(self) -> Look:
         machine = Kubeadm(KUBEADM, cluster(), self.node, self.run, self.directory)
         machine.control_plane_differs = lambda: self.control_plane_differs  # type: ignore[method-assign]
         machine.api_of = lambda _machine, _administrator: t.cast("t.Any", SimpleNamespace(get=self.get))
-        wanted = comparison.Wanted("engine", (self.wanted,), (PAUSE,), {}, lower_oom_score=True)
-        return comparison.look(machine, wanted, self.state)
+        wanted = kubeadm_look.Wanted("engine", (self.wanted,), (PAUSE,), {}, lower_oom_score=True)
+        return kubeadm_look.compare(machine, wanted, self.state)
 
 
 @pytest.fixture
@@ -81,8 +82,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
         return settle
 
-    monkeypatch.setattr(comparison, "settle", settled(lambda: made.runtime_differs))
-    monkeypatch.setattr(comparison, "settle_kubelet", settled(lambda: made.kubelet_differs))
+    monkeypatch.setattr(kubeadm_look, "settle", settled(lambda: made.runtime_differs))
+    monkeypatch.setattr(kubeadm_verbs, "settle_kubelet", settled(lambda: made.kubelet_differs))
     return made
 
 
@@ -138,7 +139,7 @@ def _program_not_running(site: Site) -> None:
     site.kubelet_differs, site.changes = True, ()
 
 
-CHANGES: dict[str, tuple[t.Callable[[Site], t.Any], comparison.Change]] = {
+CHANGES: dict[str, tuple[t.Callable[[Site], t.Any], Change]] = {
     "nothing": (lambda _site: None, "none"),
     "a program is gone": (lambda site: site.program.unlink(), "live"),
     "a program was touched": (_touched, "live"),
@@ -155,7 +156,7 @@ CHANGES: dict[str, tuple[t.Callable[[Site], t.Any], comparison.Change]] = {
 
 @pytest.mark.parametrize(("take_away", "change"), CHANGES.values(), ids=CHANGES)
 def test_what_it_takes_to_change_a_node_is_known(
-    site: Site, take_away: t.Callable[[Site], t.Any], change: comparison.Change
+    site: Site, take_away: t.Callable[[Site], t.Any], change: Change
 ) -> None:
     take_away(site)
     assert site.look().change == change
