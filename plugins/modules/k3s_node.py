@@ -63,14 +63,14 @@ options:
       - They are placed before the first start; a server that has begun with others is left alone.
     type: dict
   invitation:
-    description: For V(state=joined) and V(state=departed), what V(state=invited) returned.
+    description: For V(state=joined) and V(state=departed), what V(state=invited) or V(state=begun) returned.
     type: dict
   snapshot:
     description: For V(state=snapshotted), the name that the file's name begins with.
     type: str
     default: klubster
   servers:
-    description: For V(state=invited), whether servers are among those who join.
+    description: For V(state=invited) and V(state=begun), whether servers are among those who join.
     type: bool
     default: false
   timeout:
@@ -118,7 +118,7 @@ service:
   sample: restart
 invitation:
   description: What a machine needs to join. A secret.
-  returned: O(state=invited)
+  returned: O(state=invited), and O(state=begun) that changed something
   type: dict
   sample: {}
 """

@@ -247,7 +247,8 @@ def _enter(machine: K3s, params: t.Mapping[str, t.Any], *, check: bool) -> Outco
         service = service_of(machine, wanted_files(machine, params))
         record.services[machine.unit] = services.digest_of(service.reads, record)
         record.save()
-    return Outcome(changed=True, diff=diff)
+    invitation = asdict(machine.invite(servers=params["servers"])) if state == "begun" else None
+    return Outcome(changed=True, diff=diff, invitation=invitation)
 
 
 __all__ = (
