@@ -21,6 +21,8 @@ from plugs import plug
 
 UPLINK = "router2a"
 INTERNET = "198.51.100.1"
+#: router4, as router3 sees it
+HOUSE = "192.0.2.2"
 #: seconds; MetalLB waits longer before each try
 PATIENCE = 240
 #: a secret of this test alone
@@ -235,6 +237,9 @@ def test_a_router_without_power_is_a_finding_and_not_the_end(
 ) -> None:
     networks.cut_power(inventory, "router4")
     try:
+        # Its neighbour finds out when the hold time is over.
+        lost = lambda: networks.not_up(inventory, "router3", [HOUSE]) == [HOUSE] or "still up"  # noqa: E731
+        networks.wait(lost, "router3 misses router4", PATIENCE)
         found = named(inventory, tmp_path, "The router router4 does not answer", "router4")
         assert "LAYERS" in found.text, "the cluster is told of all the same"
         assert "session router3 to router4" in found.text

@@ -17,10 +17,11 @@ NOTHING: dict[str, t.Any] = {"layers": {"none": {"lacking": []}, "machine": {"la
 
 
 def conditions(name: str) -> list[str]:
-    """Of the only role with this name."""
+    """Of the only task that imports this role."""
     plays = yaml.safe_load(SITE.read_text(encoding="utf-8"))
-    roles = [role for play in plays for role in play.get("roles") or ()]
-    (found,) = (role["when"] for role in roles if role["role"] == f"kateskit.klubster.{name}")
+    roles = [task for play in plays for task in play.get("tasks") or () if "ansible.builtin.import_role" in task]
+    imported = (task for task in roles if task["ansible.builtin.import_role"]["name"] == f"kateskit.klubster.{name}")
+    (found,) = (task["when"] for task in imported)
     return [found] if isinstance(found, str) else list(found)
 
 

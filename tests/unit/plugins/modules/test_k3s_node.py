@@ -7,7 +7,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_commands, k3s_verbs
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_commands, k3s_look, k3s_verbs
 from ansible_collections.kateskit.klubster.plugins.module_utils._engine.k3s_layout import K3S
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.record import Entry, Record
 from ansible_collections.kateskit.klubster.plugins.modules import k3s_node
