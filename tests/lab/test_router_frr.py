@@ -360,6 +360,29 @@ def test_a_change_without_its_session_is_taken_back(routers: Routers) -> None:
     assert since(again) == since(before)
 
 
+def test_rules_that_cut_sessions_are_taken_back(routers: Routers) -> None:
+    """They let the login in, and nothing that BGP needs; nor do they know of connections that are there."""
+    before, good = routers.last, copy.deepcopy(routers.models["home"])
+    routers.models["home"]["firewall"] = {
+        "ipv4": {
+            "all": {"default": "accept"},
+            "login": {"rules": [{"action": "accept", "protocol": "tcp", "destination_port": 22}]},
+        },
+        "zones": {
+            "both": {"interfaces": ["eth0", "eth1"], "sources": {"router": {"ipv4": "all"}}},
+            "router": {"local": True, "sources": {"both": {"ipv4": "login"}}},
+        },
+    }
+    answer = routers.converge(router_timeout=6)
+    routers.models["home"] = good
+    assert answer.rc != 0
+    assert f"The new rules cut BGP's session with {FIRST}, {SECOND}" in answer.said
+    assert "klubster" not in routers.ssh("home", "nft list ruleset").stdout
+    again = routers.converge(expected=[FIRST, SECOND])
+    assert "changed=0" in again.said
+    assert since(again) == since(before)
+
+
 def test_too_many_prefixes_are_named_as_the_cause(routers: Routers) -> None:
     good = copy.deepcopy(routers.models["home"])
     routers.models["home"]["bgp"]["neighbors"][SECOND]["ipv4"]["maximum_prefix"] = 1
