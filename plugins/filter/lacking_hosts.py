@@ -25,9 +25,10 @@ options:
       - V(machines) are those that lack anything below the engine.
       - V(engine) is all machines as soon as one of them lacks anything of the engine, for who begins and who joins is
         decided from the answers of all.
+      - V(growing) is the server that has just started a cluster which others are to join.
     type: str
     required: true
-    choices: [machines, engine]
+    choices: [machines, engine, growing]
   groups:
     description: The inventory's groups.
     type: dict
@@ -55,6 +56,7 @@ import typing as t
 
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._looks import (
     NOBODY,
+    began,
     engine_settled,
     looks_of,
     machines_lack,
@@ -65,6 +67,9 @@ _ALL = ["servers", "agents"]
 
 def lacking_hosts(variables: t.Any, part: str, groups: t.Any) -> list[str]:
     """A pattern of hosts."""
+    if part == "growing":
+        first = began(variables, groups)
+        return [first] if first else NOBODY
     if part != "machines":
         return NOBODY if engine_settled(variables, groups) else _ALL
     looks = looks_of(variables, groups)

@@ -54,6 +54,12 @@ options:
     description: Whether objects that left a set are removed.
     type: bool
     default: true
+  begin:
+    description:
+      - Only apply what needs no other, that is all but custom resources, and wait for nothing. Nothing is removed but
+        sets that are to be absent. A later call without it does the rest, so that pods start while a cluster grows.
+    type: bool
+    default: false
   wait:
     description:
       - Whether to wait until the objects are ready and removed ones are gone. A removed C(IPAddressPool) is gone when
@@ -190,7 +196,13 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._errors import K
 def run(params: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     """The module without its shell."""
     sets = parse_sets(params["sets"], params["secret_values"])
-    options = Options(check=check, prune=params["prune"], wait=params["wait"], timeout=params["timeout"])
+    options = Options(
+        check=check,
+        prune=params["prune"],
+        wait=params["wait"],
+        begin=params["begin"],
+        timeout=params["timeout"],
+    )
     report: Report
     try:
         service = KubernetesService(params["kubeconfig"], server=params["server"] or "")
@@ -219,6 +231,7 @@ def main() -> None:
             "sets": ARGUMENT,
             "secret_values": SECRET_VALUES,
             "prune": {"type": "bool", "default": True},
+            "begin": {"type": "bool", "default": False},
             "wait": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 300},
         },

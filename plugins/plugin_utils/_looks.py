@@ -51,4 +51,15 @@ def engine_settled(variables: t.Any, groups: t.Any) -> bool:
     return bool(looks) and not _engine_lacks(looks, plain(variables[next(iter(looks))]["klubster_plan"]))
 
 
-__all__ = ("NOBODY", "Looks", "engine_settled", "looks_of", "machines_lack")
+def began(variables: t.Any, groups: t.Any) -> str:
+    """The server that started the cluster in this run, if others join it; empty otherwise."""
+    for name in groups.get("servers") or ():
+        if name not in variables:
+            continue
+        decision = plain(variables[name].get("__engine_decision") or {})
+        if decision.get("begin") and (decision["join_servers"] or decision["join_agents"]):
+            return str(decision["begin"])
+    return ""
+
+
+__all__ = ("NOBODY", "Looks", "began", "engine_settled", "looks_of", "machines_lack")

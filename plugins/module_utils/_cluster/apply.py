@@ -119,6 +119,8 @@ class Applier:
                     self._generate(one, step)
                 else:
                     self._satisfy_all(one, [step])
+        if self._options.begin:
+            return self._report
         # All of them start together; but none gets ready before the pods' network, which an operator may bring.
         for one in present:
             self._waiter.begin()

@@ -251,6 +251,8 @@ class Options:
     check: bool = False
     prune: bool = True
     wait: bool = True
+    #: what sets begin with and nothing else: neither waiting nor custom resources
+    begin: bool = False
     #: seconds for all waiting of one call together
     timeout: float = 300
 

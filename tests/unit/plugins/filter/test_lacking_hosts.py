@@ -49,6 +49,25 @@ def test_where_nothing_is_lacking_no_play_has_hosts(part: str) -> None:
     assert lacking_hosts(settled(), part, GROUPS) == NOBODY
 
 
+@pytest.mark.parametrize(
+    ("begin", "servers", "agents", "expected"),
+    [
+        ("s1", ["s2"], [], ["s1"]),
+        ("s1", [], ["a1"], ["s1"]),
+        # Nobody is to join, or the cluster was there.
+        ("s1", [], [], NOBODY),
+        ("", ["s2"], ["a1"], NOBODY),
+    ],
+)
+def test_a_cluster_grows_when_others_join_it_that_was_started_in_this_run(
+    begin: str, servers: list[str], agents: list[str], expected: list[str]
+) -> None:
+    seen = hosts()
+    seen["s2"]["__engine_decision"] = {"begin": begin, "join_servers": servers, "join_agents": agents}
+    assert lacking_hosts(seen, "growing", GROUPS) == expected
+    assert lacking_hosts({}, "growing", GROUPS) == NOBODY
+
+
 @pytest.mark.parametrize("part", ["machines", "engine"])
 @pytest.mark.parametrize("seen", [{}, hosts()], ids=["syntax check", "no look"])
 def test_without_a_look_anything_may_be_lacking(part: str, seen: dict[str, t.Any]) -> None:

@@ -95,6 +95,20 @@ def test_objects_are_applied_in_a_safe_order_with_our_marks() -> None:
     assert labels == {"app.kubernetes.io/managed-by": "klubster", "klubster.kateskit.dev/set": "house"}
 
 
+def test_what_only_begins_waits_for_nothing_and_a_later_run_does_the_rest() -> None:
+    cluster = FakeCluster()
+    data = one(pool(), definition(), namespace(), deployment())
+    report = apply(cluster, data, begin=True)
+    assert done(report) == [
+        "created ConfigMap kube-system/klubster-set-house",
+        "created CustomResourceDefinition ipaddresspools.metallb.io",
+        "created Namespace house",
+        "created Deployment house/web",
+    ]
+    assert report.waited == 0
+    assert done(apply(cluster, data, wait=False)) == ["created IPAddressPool house/one"]
+
+
 def test_a_second_run_changes_nothing_and_only_lists() -> None:
     cluster = FakeCluster()
     data = one(namespace(), config_map("settings"), definition(), pool())
