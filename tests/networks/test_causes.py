@@ -238,8 +238,11 @@ def test_a_router_without_power_is_a_finding_and_not_the_end(
     networks.cut_power(inventory, "router4")
     try:
         # Its neighbour finds out when the hold time is over.
-        lost = lambda: networks.not_up(inventory, "router3", [HOUSE]) == [HOUSE] or "still up"  # noqa: E731
-        networks.wait(lost, "router3 misses router4", PATIENCE)
+        networks.wait(
+            lambda: networks.not_up(inventory, "router3", [HOUSE]) == [HOUSE] or "still up",
+            "router3 misses router4",
+            PATIENCE,
+        )
         found = named(inventory, tmp_path, "The router router4 does not answer", "router4")
         assert "LAYERS" in found.text, "the cluster is told of all the same"
         assert "session router3 to router4" in found.text
