@@ -16,13 +16,10 @@ class ActionModule(SendingAction):
 
     module = "kateskit.klubster.container_images"
 
-    def load(self, given: dict[str, t.Any]) -> Manifest:
-        folder = str(given.pop("bundle_dir", ""))
-        return contents(folder, given.get("image_archives") or [], bundle=bool(given.get("names")))
-
-    def complete(self, arguments: dict[str, t.Any], manifest: Manifest) -> dict[str, t.Any]:
-        own = own_archives(arguments.pop("image_archives", None) or [])
-        return arguments | {"images": archives(manifest, arguments.pop("names", [])) + own}
+    def complete(self, given: dict[str, t.Any]) -> tuple[Manifest, dict[str, t.Any]]:
+        own, names = given.pop("image_archives", None) or [], given.pop("names", None) or []
+        manifest = contents(str(given.pop("bundle_dir", "")), own, bundle=bool(names))
+        return manifest, given | {"images": archives(manifest, names) + own_archives(own)}
 
     def to_send(self, compared: dict[str, t.Any]) -> list[str]:
         return list(compared["sources"])

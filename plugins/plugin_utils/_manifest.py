@@ -26,9 +26,12 @@ def programs(layout: Layout, manifest: Manifest, *, plugins: bool = True) -> lis
 
 
 def with_sums(manifest: Manifest, files: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Files with their sha256 and size."""
+    """Files with their sha256 and size, but for those whose list of sums is on the machine."""
     found = []
     for entry in files:
+        if entry.get("sums"):
+            found.append(dict(entry))
+            continue
         file = manifest.file(str(entry["source"]))
         found.append({**entry, "sha256": file.sha256, "size": file.size})
     return found
@@ -62,8 +65,8 @@ def contents(bundle_dir: str, found: t.Sequence[t.Mapping[str, t.Any]], *, bundl
 
 
 def of_bundle(files: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
-    """Whether one of the files comes from a bundle, and not all from the user."""
-    return any(not str(entry.get("source", "")).startswith(OWN) for entry in files)
+    """Whether one of the files comes from a bundle, and not all from the user or from what the machine fetched."""
+    return any(not entry.get("sums") and not str(entry.get("source", "")).startswith(OWN) for entry in files)
 
 
 def kubeadm_images(manifest: Manifest) -> dict[str, str]:

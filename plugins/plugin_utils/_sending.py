@@ -24,12 +24,11 @@ class SendingAction(ActionBase):  # type: ignore[misc]
     _requires_connection = True
     module = ""
 
-    def load(self, given: dict[str, t.Any]) -> Manifest:
-        """What the files come from; takes its own options out of ``given``."""
-        return Manifest.load(str(given.pop("bundle_dir", "")))
+    def complete(self, given: dict[str, t.Any]) -> tuple[Manifest, dict[str, t.Any]]:
+        """What the files come from, and the module's options with what that says of them.
 
-    def complete(self, arguments: dict[str, t.Any], manifest: Manifest) -> dict[str, t.Any]:
-        """The module's options with what the bundle's manifest says."""
+        :raises KlubsterError: there is no such source, or it has not what is asked for.
+        """
         raise NotImplementedError
 
     def to_send(self, compared: dict[str, t.Any]) -> list[str]:
@@ -40,8 +39,7 @@ class SendingAction(ActionBase):  # type: ignore[misc]
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         try:
             given = plain(dict(self._task.args))
-            manifest = self.load(given)
-            arguments = self.complete(given, manifest)
+            manifest, arguments = self.complete(given)
             compared = self._call(arguments, task_vars, "compare")
             sources = [] if compared.get("failed") or self._task.check_mode else self.to_send(compared)
             if not sources:

@@ -6,10 +6,11 @@ import hashlib
 import json
 import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.kateskit.klubster.plugins.module_utils._node import record
+from ansible_collections.kateskit.klubster.plugins.module_utils._node import install, record
 from ansible_collections.kateskit.klubster.plugins.modules import verified_install
 
 
@@ -76,3 +77,40 @@ def test_a_flipped_bit_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[
     (Path(compared["staging"]) / "bin__tool").write_bytes(b"tooL")
     assert "bin/tool arrived damaged" in run(capsys, {**given, "step": "place", "staging": compared["staging"]})["msg"]
     assert not (tmp_path / "bin/tool").exists()
+
+
+def in_sets(path: Path, *names: str) -> dict[str, t.Any]:
+    (entry,) = arguments(path)["files"]
+    sets = [{"set": name, "files": [{**entry, "path": f"{path}-{name}"}]} for name in names]
+    return {**sets[0], "further": sets[1:]}
+
+
+def test_a_set_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for names in (("x", "x"), ("y", "x", "x")):
+        assert "The set 'x' is named twice." in run(capsys, in_sets(tmp_path / "tool", *names))["msg"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_there_must_be_room_for_all_sets_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = SimpleNamespace(free=install._RESERVE + 2 * 4 - 1)
+    monkeypatch.setattr(install.shutil, "disk_usage", lambda _: usage)
+    given = in_sets(tmp_path / "tool", "x", "y")
+    for check in (True, False):
+        assert "nothing was sent" in run(capsys, {**given, "_ansible_check_mode": check})["msg"]
+    usage.free += 1
+    assert run(capsys, given)["staging"]
+
+
+def test_modes_are_set_by_the_call_that_tells_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "tool-x"
+    path.write_bytes(b"tool")
+    path.chmod(0o600)
+    given = in_sets(tmp_path / "tool", "x", "y")
+    compared = run(capsys, given)
+    assert (compared["missing"], path.stat().st_mode & 0o777) == (["bin/tool"], 0o600)
+    (Path(compared["staging"]) / "bin__tool").write_bytes(b"tool")
+    assert run(capsys, {**given, "step": "place", "staging": compared["staging"]})["changed"]
+    assert path.stat().st_mode & 0o777 == 0o755
+    assert not run(capsys, given)["changed"]
