@@ -49,13 +49,15 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kateskit.klubster.plugins.module_utils._compare import paths
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
 def measurement_layout(plan: t.Any, image: t.Any, client: t.Any = "", amounts: t.Any = None) -> dict[str, t.Any]:
     """Glue between Ansible's values and the layout."""
+    # Ansible reads all filters of a collection before the first is called.
+    from ansible_collections.kateskit.klubster.plugins.module_utils._compare import paths  # noqa: PLC0415
+
     try:
         found = paths.layout(plain(plan), str(client or ""), plain(amounts))
     except KlubsterError as exc:

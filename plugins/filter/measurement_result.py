@@ -58,7 +58,6 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kateskit.klubster.plugins.module_utils._compare import report
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
@@ -66,6 +65,9 @@ def measurement_result(
     layout: t.Any, name: t.Any, *, loads: t.Any, reached: t.Any = None, costs: t.Any = None, measured: t.Any = ""
 ) -> dict[str, t.Any]:
     """Glue between Ansible's values and the statistics."""
+    # Ansible reads all filters of a collection before the first is called.
+    from ansible_collections.kateskit.klubster.plugins.module_utils._compare import report  # noqa: PLC0415
+
     looks: dict[str, list[dict[str, t.Any]]] = {}
     try:
         for one in plain(costs or []):

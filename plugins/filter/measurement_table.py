@@ -40,12 +40,14 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kateskit.klubster.plugins.module_utils._compare import report, table
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
 def measurement_table(results: t.Any, cluster: t.Any) -> str:
     """Glue between Ansible's values and the table."""
+    # Ansible reads all filters of a collection before the first is called.
+    from ansible_collections.kateskit.klubster.plugins.module_utils._compare import report, table  # noqa: PLC0415
+
     try:
         return table.render(report.report(str(cluster), plain(results)))
     except (KeyError, TypeError) as exc:

@@ -12,23 +12,30 @@ from pathlib import Path
 
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import upstream
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import Problem
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.download import DownloadError, fetch, has_sum
-from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import Client, Limits
 from ansible_collections.kateskit.klubster.plugins.module_utils._node.urls import shown
-
-#: seconds; each is a small file
-_LIMITS = Limits(stall=15, total=60)
 
 
 def fetch_manifests(plan: t.Mapping[str, t.Any]) -> list[Problem]:
     """Fetch what is not there yet; without it, nothing is asked for."""
-    problems, layers = [], plan["layers"]
-    for one in upstream.needed(plan):
+    problems, layers, needed = [], plan["layers"], upstream.needed(plan)
+    if not needed:
+        return []
+    # Read in each run otherwise, though most have nothing to fetch.
+    from ansible_collections.kateskit.klubster.plugins.module_utils._node.download import (  # noqa: PLC0415
+        DownloadError,
+        fetch,
+        has_sum,
+    )
+    from ansible_collections.kateskit.klubster.plugins.module_utils._node.http_get import Client, Limits  # noqa: PLC0415
+
+    # Each is a small file.
+    client = Client(limits=Limits(stall=15, total=60))
+    for one in needed:
         place = Path(layers["directory"]) / one.place
         if has_sum(place, one.sha256):
             continue
         try:
-            fetch(one.urls(layers["mirrors"]), place, one.sha256, client=Client(limits=_LIMITS))
+            fetch(one.urls(layers["mirrors"]), place, one.sha256, client=client)
         except DownloadError as exc:
             problems.append(
                 Problem(

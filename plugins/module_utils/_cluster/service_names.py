@@ -16,11 +16,10 @@ import typing as t
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster import manifests
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.objects import Object, digest_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.openelb_objects import service_annotations
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service_names_place import NAME, NAMESPACE
 
 SET = "service-names"
 IMAGE = "coredns"
-NAMESPACE = "klubster-names"
-NAME = "service-names"
 #: where there is no bundle; the release of CoreDNS that the catalogue has
 UPSTREAM = "registry.k8s.io/coredns/coredns:v1.12.1"
 _LABELS: t.Final = {"app.kubernetes.io/name": NAME}
@@ -190,4 +189,4 @@ def _cluster_wide(kind: str, **content: t.Any) -> Object:
     }
 
 
-__all__ = ("IMAGE", "NAME", "NAMESPACE", "SET", "names_set")
+__all__ = ("IMAGE", "SET", "names_set")

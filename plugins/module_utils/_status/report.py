@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service_names import NAME, NAMESPACE
+from ansible_collections.kateskit.klubster.plugins.module_utils._cluster.service_names_place import NAME, NAMESPACE
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.balance import pools_of, services_of
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.collect import Unanswered
 from ansible_collections.kateskit.klubster.plugins.module_utils._status.diagnose import diagnose

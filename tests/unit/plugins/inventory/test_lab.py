@@ -33,7 +33,9 @@ def parse(path: Path) -> InventoryData:
 
 
 @pytest.fixture
-def definition(tmp_path: Path) -> Path:
+def definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # It would win over the name in the file.
+    monkeypatch.delenv("KLUBSTER_LAB_NAME", raising=False)
     path = tmp_path / "lab.yml"
     path.write_text(textwrap.dedent(DEFINITION))
     return path
@@ -47,8 +49,7 @@ def test_files_are_told_by_their_names(tmp_path: Path, name: str, mine: bool) ->
     assert InventoryModule().verify_file(str(tmp_path / name)) is mine
 
 
-def test_machines_are_hosts(definition: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KLUBSTER_LAB_NAME", raising=False)
+def test_machines_are_hosts(definition: Path) -> None:
     inventory = parse(definition)
     assert set(inventory.hosts) == {"one", "two", "lab_controller"}
     assert [host.name for host in inventory.groups["servers"].hosts] == ["one"]
