@@ -154,7 +154,7 @@ class Bench:
         self.details[f"{name}_marks"] = floor["marks"]
 
     def nothing_to_do(self, name: str) -> None:
-        """Run again, some times: how long it takes, whether it says that it changed something, and whether a process is another."""
+        """Run again: how long it takes, whether it says that it changed something, and whether a process is another."""
         before = self.look(f"{name}_before")
         # A few seconds, of which a busy machine takes its part.
         output = "".join(self.play(name, "playbooks/site.yml") for _run in range(NOOPS))
