@@ -12,7 +12,7 @@ from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.catalogu
     default_cache,
 )
 from ansible_collections.kateskit.klubster.plugins.module_utils._bundle.image_archives import entries
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_ca, k3s_plan
+from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_plan
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import InvalidInput, KlubsterError
 from ansible_collections.kateskit.klubster.plugins.module_utils._model.parse import parse
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._inventory import hosts_and_groups
@@ -31,8 +31,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             parsed = parse(hosts, groups, bundle_dir=lambda version: str(default_bundle_dir(version=version)))
             plan = parsed.spec.as_dict()
-            authority = plan["engine"]["ca_dir"]
-            plan["ca_hash"] = k3s_ca.hash_of(k3s_ca.load(authority)) if authority else ""
+            plan["ca_hash"] = _ca_hash(plan["engine"]["ca_dir"])
         except KlubsterError as exc:
             problems = exc.problems if isinstance(exc, InvalidInput) else ()
             return result | {"failed": True, "msg": str(exc), "problems": [vars(problem) for problem in problems]}
@@ -43,6 +42,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         plan["files"] = k3s_plan.files(plan) if k3s else {}
         plan["sysctls"] = k3s_plan.sysctls(plan) if k3s else {}
         return result | {"changed": False, "warnings": notes, "notes": notes} | plan
+
+
+def _ca_hash(folder: str) -> str:
+    if not folder:
+        return ""
+    # It reads certificates by a large library, for the few who bring their own.
+    from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_ca  # noqa: PLC0415
+
+    return k3s_ca.hash_of(k3s_ca.load(folder))
 
 
 __all__ = ("ActionModule",)

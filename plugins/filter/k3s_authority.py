@@ -42,13 +42,15 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_ca
 from ansible_collections.kateskit.klubster.plugins.module_utils._errors import KlubsterError
 from ansible_collections.kateskit.klubster.plugins.plugin_utils._plain import plain
 
 
 def k3s_authority(folder: t.Any) -> dict[str, str]:
     """The files of a folder."""
+    # Ansible reads all filters of a collection before the first is called.
+    from ansible_collections.kateskit.klubster.plugins.module_utils._engine import k3s_ca  # noqa: PLC0415
+
     try:
         return k3s_ca.load(str(plain(folder)))
     except KlubsterError as exc:
