@@ -180,7 +180,7 @@ class Bench:
         self.play("cold", "playbooks/site.yml")
         self.nothing_to_do("noop")
 
-    def high_availability(self, engine: str) -> None:
+    def high_availability(self, engine: str, *, begin_only: bool = False) -> None:
         """Three servers and two agents, then one agent more, then a changed key on all of them."""
         folder = spare_inventory(engine)
         self.inventory = ("--inventory", str(folder))
@@ -188,6 +188,8 @@ class Bench:
         self.floor("ha_floor")
         self.fresh_machines()
         self.play("ha_cold", "playbooks/site.yml")
+        if begin_only:
+            return
         self.nothing_to_do("ha_noop")
         employ(folder)
         self.play("ha_add", "playbooks/site.yml")
@@ -247,6 +249,7 @@ def main() -> int:
     parser.add_argument("--site", action="store_true", help="one server and two agents by kubeadm")
     parser.add_argument("--ha", action="store_true", help="three servers, two agents: cold, again, add, rolling change")
     parser.add_argument("--engine", choices=sorted(INVENTORIES), default="k3s", help="for --ha; k3s is the stand-in")
+    parser.add_argument("--begin-only", action="store_true", help="of --ha only the floor and the cold run")
     parser.add_argument("--hosts", action="store_true", help="the controller's processor time for one more machine")
     parser.add_argument("--few", type=int, default=5)
     parser.add_argument("--many", type=int, default=50)
@@ -261,7 +264,7 @@ def main() -> int:
             if everything or chosen.site:
                 bench.cluster()
             if everything or chosen.ha:
-                bench.high_availability(chosen.engine)
+                bench.high_availability(chosen.engine, begin_only=chosen.begin_only)
         if everything or chosen.hosts:
             bench.hosts(chosen.few, chosen.many)
     finally:
