@@ -25,7 +25,8 @@ options:
       - V(machines) are those that lack anything below the engine.
       - V(engine) is all machines as soon as one of them lacks anything of the engine, for who begins and who joins is
         decided from the answers of all.
-      - V(growing) is the server that has just started a cluster which others are to join.
+      - V(growing) is the server that has just started a cluster which others are to join, and whose engine brings the
+        pods' network itself.
     type: str
     required: true
     choices: [machines, engine, growing]

@@ -52,12 +52,18 @@ def engine_settled(variables: t.Any, groups: t.Any) -> bool:
 
 
 def began(variables: t.Any, groups: t.Any) -> str:
-    """The server that started the cluster in this run, if others join it; empty otherwise."""
+    """The server that started the cluster in this run, if others join it and have the pods' network; empty otherwise.
+
+    A network of pods starts on a node that joins before kube-proxy there leads it to the API, fails, and is started
+    again ten seconds later. So only where the engine brings the network, the rest begins before the others join.
+    """
     for name in groups.get("servers") or ():
         if name not in variables:
             continue
         decision = plain(variables[name].get("__engine_decision") or {})
-        if decision.get("begin") and (decision["join_servers"] or decision["join_agents"]):
+        if not decision.get("begin") or not (decision["join_servers"] or decision["join_agents"]):
+            continue
+        if plain(variables[name]["klubster_plan"])["cni"]["layer"] == "none":
             return str(decision["begin"])
     return ""
 

@@ -50,19 +50,21 @@ def test_where_nothing_is_lacking_no_play_has_hosts(part: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("begin", "servers", "agents", "expected"),
+    ("begin", "servers", "agents", "layer", "expected"),
     [
-        ("s1", ["s2"], [], ["s1"]),
-        ("s1", [], ["a1"], ["s1"]),
-        # Nobody is to join, or the cluster was there.
-        ("s1", [], [], NOBODY),
-        ("", ["s2"], ["a1"], NOBODY),
+        ("s1", ["s2"], [], "none", ["s1"]),
+        ("s1", [], ["a1"], "none", ["s1"]),
+        # The network of pods is a layer, too; nobody is to join; the cluster was there.
+        ("s1", ["s2"], ["a1"], "flannel", NOBODY),
+        ("s1", [], [], "none", NOBODY),
+        ("", ["s2"], ["a1"], "none", NOBODY),
     ],
 )
 def test_a_cluster_grows_when_others_join_it_that_was_started_in_this_run(
-    begin: str, servers: list[str], agents: list[str], expected: list[str]
+    begin: str, servers: list[str], agents: list[str], layer: str, expected: list[str]
 ) -> None:
     seen = hosts()
+    seen["s2"]["klubster_plan"] = {**PLAN, "cni": {"layer": layer}}
     seen["s2"]["__engine_decision"] = {"begin": begin, "join_servers": servers, "join_agents": agents}
     assert lacking_hosts(seen, "growing", GROUPS) == expected
     assert lacking_hosts({}, "growing", GROUPS) == NOBODY
