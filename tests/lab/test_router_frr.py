@@ -221,12 +221,13 @@ def test_both_become_routers_and_exchange_what_the_policy_lets_pass(routers: Rou
     answer = routers.converge(expected=[FIRST, SECOND])
     sessions = answer.sessions()
     assert [session["state"] for session in sessions.values()] == ["Established"] * 2
+    # Routes, and some packets of BFD of a second each, come after the session is there.
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and (sessions[FIRST]["bfd"] != "up" or sessions[FIRST]["ipv4"]["sent"] != 2):
+        answer = routers.converge()
+        sessions = answer.sessions()
     assert sessions[FIRST]["ipv4"] == {"received": 2, "sent": 2, "policy": False}
     assert sessions[SECOND]["ipv4"]["received"] == 2
-    # BFD needs some packets of a second each after the session is there.
-    deadline = time.monotonic() + 30
-    while sessions[FIRST]["bfd"] != "up" and time.monotonic() < deadline:
-        sessions = routers.converge().sessions()
     assert (sessions[FIRST]["bfd"], sessions[SECOND]["bfd"]) == ("up", "")
     routes = answer.routes()
     assert sorted(routes) == ["203.0.113.10/32", "203.0.113.11/32"]
@@ -379,7 +380,7 @@ def test_rules_that_cut_sessions_are_taken_back(routers: Routers) -> None:
     assert f"The new rules cut BGP's session with {FIRST}, {SECOND}" in answer.said
     assert "klubster" not in routers.ssh("home", "nft list ruleset").stdout
     again = routers.converge(expected=[FIRST, SECOND])
-    assert "changed=0" in again.said
+    assert again.router()["changed"] is False
     assert since(again) == since(before)
 
 
