@@ -21,7 +21,7 @@ def conditions(name: str) -> list[str]:
     plays = yaml.safe_load(SITE.read_text(encoding="utf-8"))
     roles = [task for play in plays for task in play.get("tasks") or () if "ansible.builtin.import_role" in task]
     imported = (task for task in roles if task["ansible.builtin.import_role"]["name"] == f"kateskit.klubster.{name}")
-    *_, found = (task["when"] for task in imported)
+    *dummy, found = (task["when"] for task in imported)
     return [found] if isinstance(found, str) else list(found)
 
 
